@@ -13,7 +13,7 @@ from typing import TypeVar
 from strandwise.errors import InputError, OutputError, did_you_mean
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EISDIR}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EISDIR, errno.EEXIST}
 
 Item = TypeVar("Item")
 
@@ -54,6 +54,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
+            # Some writers make files that only their owner may read; a result is there to be shared.
+            temporary.chmod(0o644)
             temporary.replace(path)
     finally:
         with suppress(OSError):

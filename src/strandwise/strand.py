@@ -10,6 +10,7 @@ The law that every typed module ``f`` obeys is
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -73,9 +74,7 @@ class StrandType:
     def __add__(self, other: "StrandType") -> "StrandType":
         """Return the direct sum: this type's channels, then the other's."""
         if self.positions != other.positions:
-            raise StrandLawError(
-                f"{self} has positions and {other} has none (or the reverse): pool both, or neither."
-            )
+            raise StrandLawError(f"{self} has positions and {other} has none (or the reverse): pool both, or neither.")
         shifted = tuple(channel + self.channels for channel in other.partner)
         return StrandType(
             self.partner + shifted,
@@ -91,9 +90,7 @@ class StrandType:
         pairs = sum(channel < other for channel, other in enumerate(self.partner))
         parts = [f"{pairs} pairs"] if pairs else []
         for sign, word in ((1, "fixed"), (-1, "odd")):
-            count = sum(
-                c == p and s == sign for c, (p, s) in enumerate(zip(self.partner, self.sign, strict=True))
-            )
+            count = sum(c == p and s == sign for c, (p, s) in enumerate(zip(self.partner, self.sign, strict=True)))
             parts += [f"{count} {word}"] if count else []
         return f"StrandType({' + '.join(parts)}, {'positions' if self.positions else 'no positions'})"
 
@@ -182,7 +179,7 @@ def revcomp(x: Tensor, strand_type: StrandType) -> Tensor:
 
 
 def strand_deviation(forward: Tensor, reverse: Tensor, out_type: StrandType) -> float:
-    """Return how far two strands disagree: max\\|d\\| / (1 + max\\|f\\|), 0 for a lawful model.
+    """Return how far two strands disagree: max|d| / (1 + max|f|), 0 for a lawful model.
 
     Args:
         forward: f(x), on the scale before the link (logits).
@@ -195,16 +192,21 @@ def strand_deviation(forward: Tensor, reverse: Tensor, out_type: StrandType) -> 
     return float(difference / (1 + forward.abs().max()))
 
 
-def declared_types(module: nn.Module) -> tuple[Mapping[str, StrandType], Mapping[str, StrandType]]:
+Sides = tuple[Mapping[str, StrandType], Mapping[str, StrandType]]
+
+
+def declared_types(module: nn.Module) -> Sides:
     """Return the types a module declares for its inputs and outputs, by name.
 
     Raises:
         StrandLawError: it declares none.
     """
     if hasattr(module, "input_types") and hasattr(module, "output_types"):
-        return dict(module.input_types), dict(module.output_types)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        inputs, outputs = cast("Sides", (module.input_types, module.output_types))
+        return dict(inputs), dict(outputs)
     if hasattr(module, "in_type") and hasattr(module, "out_type"):
-        return {"input": module.in_type}, {"output": module.out_type}  # pyright: ignore[reportReturnType]
+        inside, outside = cast("tuple[StrandType, StrandType]", (module.in_type, module.out_type))
+        return {"input": inside}, {"output": outside}
     raise StrandLawError(
         f"{type(module).__name__} declares no strand types: set in_type and out_type, "
         "or input_types and output_types (dicts by name)."
