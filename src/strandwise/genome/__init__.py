@@ -1,0 +1,27 @@
+"""Files of a genome, read and checked without torch: FASTA, bigWig, BED, and the names in them.
+
+Positions are 0-based and half-open everywhere, as in BED.
+"""
+
+from strandwise.genome.bed import read_bed
+from strandwise.genome.bigwig import BigWig, write_bigwig
+from strandwise.genome.fasta import FastaRecord, read_fasta, write_fasta
+from strandwise.genome.intervals import check_within, overlaps_any, parse_region, rename_chromosomes
+from strandwise.genome.names import NameMatch, match_names
+from strandwise.genome.reference import Genome
+
+__all__ = [
+    "BigWig",
+    "FastaRecord",
+    "Genome",
+    "NameMatch",
+    "check_within",
+    "match_names",
+    "overlaps_any",
+    "parse_region",
+    "read_bed",
+    "read_fasta",
+    "rename_chromosomes",
+    "write_bigwig",
+    "write_fasta",
+]

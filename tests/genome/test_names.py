@@ -1,0 +1,77 @@
+import pytest
+
+from strandwise.errors import InputError
+from strandwise.genome.names import NameMatch, candidates, match_names, name_hint
+
+
+def match(wanted: list[str], available: list[str]) -> NameMatch:
+    return match_names(wanted, available, "peaks.bed", "genome.fa")
+
+
+@pytest.mark.parametrize(
+    ("name", "available", "expected"),
+    [
+        ("chr1", ["chr1", "1"], ["chr1"]),
+        ("1", ["chr1", "chr10"], ["chr1"]),
+        ("chrII", ["I", "II"], ["II"]),
+        ("MT", ["chr1", "chrM"], ["chrM"]),
+        ("chrM", ["mitochondrion"], ["mitochondrion"]),
+        ("Mito", ["chrI", "MT"], ["MT"]),
+        ("chrMT", ["Mito"], ["Mito"]),
+        ("CHRX", ["chrX"], ["chrX"]),
+        ("x", ["chrX"], ["chrX"]),
+        ("MT", ["chrM", "chrMT"], ["chrMT"]),
+        ("Mito", ["chrM", "chrMT"], ["chrM", "chrMT"]),
+        ("CHR1", ["chr1", "1"], ["chr1", "1"]),
+        ("chr3", ["chr1", "chr30"], []),
+    ],
+)
+def test_candidates(name: str, available: list[str], expected: list[str]) -> None:
+    assert candidates(name, available) == expected
+
+
+def test_same_names_need_no_words() -> None:
+    found = match(["chr1", "chr2", "chr1"], ["chr2", "chr1", "chr3"])
+    assert found.mapping == {"chr1": "chr1", "chr2": "chr2"}
+    assert (found.renamed, found.missing, found.notes()) == ({}, (), [])
+    assert found.require() is found
+
+
+def test_renaming_is_told() -> None:
+    found = match(["I", "II", "MT", "chrIV"], ["chrI", "chrII", "chrM", "chrIV"])
+    assert found.renamed == {"I": "chrI", "II": "chrII", "MT": "chrM"}
+    assert found.notes() == ["peaks.bed: 3 chromosome names read under other names in genome.fa ('I' as 'chrI', ...)"]
+    assert match(["I"], ["chrI"]).notes() == [
+        "peaks.bed: 1 chromosome name read under other names in genome.fa ('I' as 'chrI')"
+    ]
+
+
+def test_missing_names_are_told_and_refused() -> None:
+    found = match(["chr1", "chrUn_7", "scaffold"], ["chr1", "chrUn_8"])
+    assert found.missing == ("chrUn_7", "scaffold")
+    assert found.notes() == ["peaks.bed: 2 chromosome names not in genome.fa: chrUn_7, scaffold"]
+    with pytest.raises(InputError, match=r"peaks.bed: 2 chromosomes .* genome.fa.*did you mean 'chrUn_8'"):
+        found.require()
+    with pytest.raises(InputError, match="No chromosome is there"):
+        match(["chr1"], []).require()
+
+
+def test_what_could_be_two_is_not_guessed() -> None:
+    found = match(["CHR1"], ["chr1", "1"])
+    assert found.missing == ("CHR1",)
+    with pytest.raises(InputError, match="could be 'chr1' or '1'"):
+        found.require()
+
+
+def test_two_names_never_become_one() -> None:
+    found = match(["chr1", "1"], ["chr1"])
+    assert found.mapping == {"chr1": "chr1"}
+    with pytest.raises(InputError, match=r"'1' is not in genome.fa.*names that one besides"):
+        found.require()
+    assert match(["MT", "M"], ["Mito"]).missing == ("MT", "M")
+
+
+def test_hint_knows_what_spelling_cannot() -> None:
+    assert name_hint("1", ["chr1", "chr2"]) == " (did you mean 'chr1'?)"
+    assert name_hint("chrIIX", ["chrIII"]) == " (did you mean 'chrIII'?)"
+    assert name_hint("plasmid", ["chr1"]) == ""
