@@ -1,0 +1,1 @@
+"""From tracks and intervals, or sets of sequences, to labelled windows and batches."""
