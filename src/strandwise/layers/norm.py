@@ -1,0 +1,94 @@
+"""Batch normalisation whose statistics and scales are shared by a channel and its partner."""
+
+import torch
+from torch import Tensor, nn
+
+from strandwise.layers.layout import normalise
+from strandwise.layers.tying import TiedParameter, channels, tied_bias
+from strandwise.layers.typed import TypedModule
+from strandwise.strand import StrandType
+
+
+class BatchNorm1d(TypedModule):
+    """Normalise each channel over batch and positions, pooling the statistics of strand partners.
+
+    As in Shrikumar et al. 2017, a filter and its reverse complement have one mean, one variance, one scale
+    and one offset. Odd channels have no mean and no offset: they are divided by their root mean square
+    (Mallet & Vert 2021). For plain types this is `torch.nn.BatchNorm1d`.
+
+    Args:
+        type: type of input and output.
+        momentum: weight of the newest batch in the running statistics (Keras' 0.99 is 0.01 here).
+        eps: added to the variance.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    partner: Tensor
+    even: Tensor | None
+
+    def __init__(self, type: StrandType, *, momentum: float = 0.1, eps: float = 1e-5) -> None:  # noqa: A002
+        super().__init__(type, type)
+        self.momentum, self.eps = momentum, eps
+        # Scales are shared by partners whatever their sign.
+        self.weight = TiedParameter([channels(_unsigned(type))], tied=type.lawful)
+        nn.init.ones_(self.weight.free)
+        self.bias = tied_bias(type)
+        orbits = self.weight.free.numel()
+        self.register_buffer("running_mean", torch.zeros(orbits))
+        self.register_buffer("running_var", torch.ones(orbits))
+        self.register_buffer("partner", torch.tensor(type.partner), persistent=False)
+        signs = torch.tensor(type.sign)
+        self.register_buffer("even", (signs > 0).float() if (signs < 0).any() else None, persistent=False)
+        self.paired = type.lawful and type.partner != tuple(range(type.channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(batch, channels, positions)`` or ``(batch, channels)``."""
+        weight, bias = self.weight(), self.bias()
+        if self.even is None and not self.paired:
+            mean, variance = self.running_mean, self.running_var
+            return normalise(x, mean, variance, weight, bias, self.training, self.momentum, self.eps)
+        if not self.training:
+            mean, variance = self._running()
+            return normalise(x, mean, variance, weight, bias, False, 0.0, self.eps)
+        mean, variance = self._pooled_statistics(x)
+        scale = weight * torch.rsqrt(variance + self.eps)
+        shift = bias - mean * scale
+        shape = (-1, 1) if self.in_type.positions else (-1,)
+        return torch.addcmul(shift.view(shape), x, scale.view(shape))
+
+    def _running(self) -> tuple[Tensor, Tensor]:
+        if not self.weight.tied:
+            return self.running_mean, self.running_var
+        mean = self.running_mean[self.weight.index]
+        return (mean if self.even is None else mean * self.even), self.running_var[self.weight.index]
+
+    def _pooled_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        axes = [axis for axis in range(x.ndim) if axis != 1]
+        variance, mean = torch.var_mean(x, axes, correction=0)
+        if self.even is not None:
+            variance = variance + (mean * (1 - self.even)) ** 2
+            mean = mean * self.even
+        both = (mean + mean[self.partner]) / 2
+        variance = variance + (mean - both) ** 2
+        variance = (variance + variance[self.partner]) / 2
+        with torch.no_grad():
+            # An odd channel has no mean to lose, but the same correction keeps one rule for all channels.
+            n = x.numel() // x.shape[1] * (2 if self.paired else 1)
+            self.running_mean.lerp_(both[self.weight.first], self.momentum)
+            self.running_var.lerp_(variance[self.weight.first] * (n / max(n - 1, 1)), self.momentum)
+        return both, variance
+
+    @torch.no_grad()
+    def frozen(self) -> nn.Module:
+        """Return the equivalent `torch.nn.BatchNorm1d`, in eval mode."""
+        norm = nn.BatchNorm1d(self.in_type.channels, self.eps, self.momentum).to(self.running_mean)
+        norm.weight.copy_(self.weight())
+        norm.bias.copy_(self.bias())
+        mean, variance = self._running()
+        norm.running_mean, norm.running_var = mean.clone(), variance.clone()
+        return norm.eval()
+
+
+def _unsigned(kind: StrandType) -> StrandType:
+    return StrandType(kind.partner, (1,) * kind.channels, kind.positions, kind.lawful)

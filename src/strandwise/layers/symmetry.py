@@ -1,0 +1,106 @@
+"""Wrappers that make any module lawful: read both strands, then keep both answers or average them."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from strandwise.errors import StrandLawError
+from strandwise.layers.typed import TypedModule, freeze
+from strandwise.strand import StrandType, declared_types, plain, regular, revcomp
+
+
+class PerStrand(TypedModule):
+    """Lift an ordinary module: run it on both strands and keep both answers, as type `regular(n)`.
+
+    ``y = cat([g(x), mirror(g(revcomp(x)))])``, computed in one pass over twice the rows, so that batch
+    statistics pool over both strands. Any module is lawful when lifted: its asymmetric padding, cropping or
+    pooling is mirrored in the second half. With a single convolution inside this equals the tied convolution;
+    with several layers inside it is the hybrid of Zhou et al. 2022.
+
+    Args:
+        module: g, from the channels of `in_type` to n plain channels.
+        in_type: a lawful type; g reads all its channels.
+        out_channels: n, where the module does not say it by an `out_type`.
+        pooled: whether the module gives ``(batch, n)``, where it does not say it.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        in_type: StrandType,
+        *,
+        out_channels: int | None = None,
+        pooled: bool = False,
+    ) -> None:
+        if not in_type.lawful:
+            raise StrandLawError(f"{in_type} follows no law, so there is no other strand to read: lift from dna().")
+        inner = getattr(module, "out_type", None) or (plain(out_channels) if out_channels else None)
+        if inner is None:
+            raise StrandLawError(
+                f"{type(module).__name__} declares no out_type: give out_channels, the channels it returns."
+            )
+        if inner.lawful:
+            raise StrandLawError(f"{type(module).__name__} gives {inner}, which is lawful already: do not lift it.")
+        if pooled or not inner.positions:
+            inner = inner.pooled()
+        out_type = regular(inner.channels)
+        super().__init__(in_type, out_type if inner.positions else out_type.pooled())
+        self.module = module
+        n = inner.channels
+        self._mirror = StrandType(tuple(range(n))[::-1], (1,) * n, inner.positions)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(batch, channels, positions)`` to ``(batch, 2n[, positions])``."""
+        both = self.module(torch.cat([x, revcomp(x, self.in_type)]))
+        forward, reverse = both.chunk(2)
+        return torch.cat([forward, revcomp(reverse, self._mirror)], dim=1)
+
+    def out_length(self, length: int) -> int:
+        """Return what the module inside makes of `length`."""
+        if not isinstance(self.module, TypedModule):
+            raise StrandLawError(f"{type(self.module).__name__} does not say how it changes lengths.")
+        return self.module.out_length(length)
+
+    def frozen(self) -> nn.Module:
+        """Return the same wrapper around the frozen module."""
+        pooled = not self.out_type.positions
+        n = self.out_type.channels // 2
+        return PerStrand(freeze(self.module), self.in_type, out_channels=n, pooled=pooled)
+
+
+class Conjoined(nn.Module):
+    """Average what a model says of both strands, head by head, before the link.
+
+    The conjoined ("siamese") network of Zhou et al. 2022 when trained so; their post-hoc conjoined network
+    when put around a trained model. ``y = (f(x) + revcomp(f(revcomp(x)))) / 2``, in one pass over
+    twice the rows.
+
+    Args:
+        model: any module that declares `input_types` and `output_types` (dicts by name; its positional
+            arguments are in the order of `input_types`, its result a dict), or `in_type` and `out_type`.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.input_types, self.output_types = declared_types(model)
+        for name, kind in [*self.input_types.items(), *self.output_types.items()]:
+            if not kind.lawful:
+                raise StrandLawError(
+                    f"'{name}' is {kind}, which follows no law: a model can be conjoined only where its inputs "
+                    "and outputs say how they look from the other strand."
+                )
+        self.model = model
+
+    def forward(self, *inputs: Tensor, **named: Tensor) -> dict[str, Tensor]:
+        """Return each output averaged over both strands, on the scale the model gives it (logits)."""
+        given = dict(zip(self.input_types, inputs, strict=False)) | named
+        both = [torch.cat([x, revcomp(x, self.input_types[name])]) for name, x in given.items()]
+        result = self.model(**dict(zip(given, both, strict=True))) if named else self.model(*both)
+        if not isinstance(result, Mapping):
+            result = {"output": result}
+        merged = {}
+        for name, value in result.items():
+            forward, reverse = value.chunk(2)
+            merged[name] = (forward + revcomp(reverse, self.output_types[name])) / 2
+        return merged

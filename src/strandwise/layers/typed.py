@@ -1,0 +1,110 @@
+"""The contract of a layer: it knows its strand types and how it changes lengths."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from strandwise.errors import StrandLawError
+from strandwise.strand import StrandType
+
+
+class Features(NamedTuple):
+    """What flows between layers: a type, and how many positions there are (0 for a pooled type)."""
+
+    type: StrandType
+    length: int
+
+
+class TypedModule(nn.Module):
+    """A module from one typed tensor to another.
+
+    Attributes:
+        in_type: the type of its input ``(batch, channels, positions)``, or ``(batch, channels)`` if pooled.
+        out_type: the type of its output.
+    """
+
+    in_type: StrandType
+    out_type: StrandType
+
+    def __init__(self, in_type: StrandType, out_type: StrandType) -> None:
+        super().__init__()
+        self.in_type = in_type
+        self.out_type = out_type
+
+    def out_length(self, length: int) -> int:
+        """Return the number of positions it makes of `length` positions."""
+        return length
+
+    def frozen(self) -> nn.Module:
+        """Return a plain torch module that computes the same, with every shared weight written out."""
+        return self
+
+    def extra_repr(self) -> str:
+        """Show the types where torch prints the module."""
+        return f"{self.in_type} -> {self.out_type}"
+
+
+class Stack(TypedModule):
+    """Typed modules one after the other, checked at construction to fit together."""
+
+    def __init__(self, *layers: TypedModule) -> None:
+        if not layers:
+            raise StrandLawError("a Stack needs at least one layer.")
+        for before, after in pairwise(layers):
+            if before.out_type != after.in_type:
+                raise StrandLawError(
+                    f"{type(after).__name__} expects {after.in_type}, and {type(before).__name__} before it "
+                    f"gives {before.out_type}: make the two types equal."
+                )
+        super().__init__(layers[0].in_type, layers[-1].out_type)
+        self.layers = nn.ModuleList(layers)
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter(self.layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layers in order."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def out_length(self, length: int) -> int:
+        """Return the number of positions after the last layer."""
+        for layer in self.layers:
+            length = layer.out_length(length)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+        return length
+
+    def frozen(self) -> nn.Module:
+        """Return the plain torch layers in order."""
+        return nn.Sequential(*(freeze(layer) for layer in self.layers))
+
+    def extra_repr(self) -> str:
+        """Leave the types to the layers inside."""
+        return ""
+
+
+def after(features: Features, layers: Sequence[TypedModule]) -> Features:
+    """Return what comes out of layers that `features` go into."""
+    kind, length = features
+    for layer in layers:
+        kind, length = layer.out_type, layer.out_length(length)
+    return Features(kind, length if kind.positions else 0)
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """Return a copy in plain torch for delivery: shared weights are written out, in eval mode.
+
+    Typed layers become `torch.nn` layers with the same outputs. Modules that are not typed are kept, and
+    frozen inside.
+    """
+    if isinstance(module, TypedModule):
+        frozen = module.frozen()
+        if frozen is not module:
+            return frozen.eval()
+    result = copy.deepcopy(module)
+    for name, child in module.named_children():
+        setattr(result, name, freeze(child))
+    return result.eval()

@@ -1,0 +1,147 @@
+"""From an architecture and a strand strategy to a network."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from strandwise.errors import ConfigError
+from strandwise.layers import Conjoined, Features, Head, PerStrand, Stack, TypedModule
+from strandwise.layers.typed import after
+from strandwise.models.architecture import Architecture, Stage
+from strandwise.models.strategies import StrandSettings
+from strandwise.strand import StrandType, dna, plain, regular
+
+
+class Readouts(nn.Module):
+    """The heads of a network: from shared features to the logits of each, by name."""
+
+    def __init__(self, heads: Sequence[Head], layers: dict[str, TypedModule], in_type: StrandType) -> None:
+        super().__init__()
+        self.input_types = {"features": in_type}
+        self.output_types = {head.name: head.type for head in heads}
+        self.layers = nn.ModuleDict(layers)
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Return the logits ``(batch, tracks)`` of each head."""
+        return {name: layer(features) for name, layer in self.layers.items()}
+
+
+class Tail(nn.Module):
+    """The last stages and the heads as one unit, to be conjoined together."""
+
+    def __init__(self, stages: Stack, readouts: Readouts) -> None:
+        super().__init__()
+        self.input_types = {"features": stages.in_type}
+        self.output_types = readouts.output_types
+        self.stages, self.readouts = stages, readouts
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Return the logits of each head."""
+        return self.readouts(self.stages(features))
+
+
+class SequenceModel(nn.Module):
+    """A network from DNA to named heads.
+
+    Every model *declares* how its heads ought to turn (`output_types`), which is what augmentation and
+    wrappers need; only tied or lifted features, or a wrapper, make it *obey*.
+
+    Attributes:
+        input_types: by name; "sequence" is `dna()`.
+        output_types: by head.
+        heads: the heads, in order.
+        input_bp: length of the DNA it reads.
+    """
+
+    def __init__(self, trunk: Stack | None, top: nn.Module, heads: Sequence[Head], input_bp: int) -> None:
+        super().__init__()
+        self.input_types = {"sequence": dna()}
+        self.output_types = {head.name: head.type for head in heads}
+        self.heads = tuple(heads)
+        self.input_bp = input_bp
+        self.trunk = trunk
+        self.top = top
+
+    def forward(self, sequence: Tensor) -> dict[str, Tensor]:
+        """Return logits by head for one-hot DNA ``(batch, 4, input_bp)``."""
+        return self.top(sequence if self.trunk is None else self.trunk(sequence))
+
+
+def assemble(architecture: Architecture, heads: Sequence[Head], input_bp: int, strand: StrandSettings) -> SequenceModel:
+    """Build the network of an architecture under a strategy, not yet conjoined around the whole.
+
+    Args:
+        architecture: stages and readout.
+        heads: what to predict.
+        input_bp: length of the DNA that comes in.
+        strand: the strategy; for `hybrid`, the groups of stages to lift, where the number after the last
+            stage is the readout.
+
+    Raises:
+        ConfigError: groups that the architecture does not have, or `hybrid` where it has one stage.
+        StrandLawError: sizes that do not fit.
+    """
+    stages = architecture.stages()
+    units = _units(stages, strand)
+    features, layers = Features(dna(), input_bp), []
+    for first, last in units:
+        if last > len(stages):
+            break
+        layer = _stage(stages[first - 1 : last], features, strand, lifted=last > first)
+        layers.append(layer)
+        features = after(features, [layer])
+    trunk = Stack(*layers) if layers else None
+    first, last = units[-1]
+    top: nn.Module
+    if last > len(stages) and first <= len(stages):
+        inner = _plain(stages[first - 1 :], features)
+        readouts = _readouts(architecture, heads, after(features, [inner]))
+        top = Conjoined(Tail(inner, readouts))
+    else:
+        top = _readouts(architecture, heads, features)
+    return SequenceModel(trunk, top, heads, input_bp)
+
+
+def _units(stages: Sequence[Stage], strand: StrandSettings) -> list[tuple[int, int]]:
+    """Return the first and last stage of each unit, counted from 1; the readout counts as the last one."""
+    readout = len(stages) + 1
+    if not strand.rules.grouped:
+        return [(number, number) for number in range(1, readout + 1)]
+    if len(stages) == 1 and strand.groups is None:
+        raise ConfigError(
+            "strand.strategy 'hybrid' lifts several stages as one, and this model has a single one, for which "
+            "it is the same network as 'rcps': use strategy 'rcps'."
+        )
+    groups = strand.groups or (tuple(range(1, readout)),)
+    highest = max(stage for group in groups for stage in group)
+    if highest > readout:
+        names = ", ".join(f"{number} {stage.name}" for number, stage in enumerate(stages, 1))
+        raise ConfigError(
+            f"strand.groups names stage {highest}, and this model has {names} and {readout} readout: "
+            f"use numbers from 1 to {readout}."
+        )
+    starts = {group[0]: group[-1] for group in groups}
+    units, number = [], 1
+    while number <= readout:
+        last = starts.get(number, number)
+        units.append((number, last))
+        number = last + 1
+    return units
+
+
+def _stage(stages: Sequence[Stage], features: Features, strand: StrandSettings, lifted: bool) -> TypedModule:
+    if lifted:
+        return PerStrand(_plain(stages, features), features.type)
+    return stages[0].build(features, regular if strand.rules.tied else plain)
+
+
+def _plain(stages: Sequence[Stage], features: Features) -> Stack:
+    layers: list[TypedModule] = []
+    for stage in stages:
+        layers.append(stage.build(after(features, layers), plain))
+    return Stack(*layers)
+
+
+def _readouts(architecture: Architecture, heads: Sequence[Head], features: Features) -> Readouts:
+    layers = {head.name: architecture.readout(features, head.type) for head in heads}
+    return Readouts(heads, layers, features.type)

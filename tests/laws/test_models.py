@@ -1,0 +1,139 @@
+"""The strand law of every architecture under every strategy, in float64, and what strategies share."""
+
+import pytest
+import torch
+
+from strandwise.errors import ConfigError
+from strandwise.layers import Conjoined, binary_head, freeze
+from strandwise.models import MODELS, STRATEGIES, SequenceModel, StrandSettings, assemble
+from strandwise.strand import dna, revcomp
+from strandwise.testing import assert_strand_law, random_input, randomise
+
+HEADS = [binary_head(("a", "b")), binary_head(("only",))]
+
+
+def build(name: str, strand: StrandSettings, heads: int = 2, length: int | None = None) -> SequenceModel:
+    kind = MODELS[name]
+    architecture = kind(kind.Options.model_validate(kind.small))
+    return assemble(architecture, [HEADS[0] if heads == 2 else HEADS[1]], length or kind.small_bp, strand)
+
+
+def has_groups(name: str) -> bool:
+    kind = MODELS[name]
+    return len(kind(kind.Options.model_validate(kind.small)).stages()) > 1
+
+
+LAWFUL = [
+    (model, name)
+    for model in MODELS
+    for name, rules in STRATEGIES.items()
+    if rules.lawful and (not rules.grouped or has_groups(model))
+]
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize("extra", [0, 1, 2])
+@pytest.mark.parametrize(("model", "strategy"), LAWFUL)
+def test_lawful_strategies_obey(model: str, strategy: str, extra: int, heads: int) -> None:
+    # Lengths that pooling fits, and lengths that it does not.
+    length = MODELS[model].small_bp + extra
+    network = build(model, StrandSettings(strategy=strategy), heads, length)
+    asked = Conjoined(network) if STRATEGIES[strategy].conjoin_in_prediction else network
+    assert_strand_law(asked, lengths=(length,))
+
+
+@pytest.mark.parametrize("strategy", ["standard", "augmented"])
+@pytest.mark.parametrize("model", MODELS)
+def test_unlawful_strategies_visibly_do_not(model: str, strategy: str) -> None:
+    network = build(model, StrandSettings(strategy=strategy))
+    with pytest.raises(AssertionError, match="breaks the strand law"):
+        assert_strand_law(network, lengths=(MODELS[model].small_bp,), tolerance=1e-4)
+
+
+GROUPINGS = [[[1, 2]], [[2, 3]], [[1, 2, 3]], [[1, 2], [3, 4]], [[1], [2, 3, 4]], [[1, 2, 3, 4]]]
+
+
+@pytest.mark.parametrize("groups", GROUPINGS, ids=str)
+@pytest.mark.parametrize("extra", [0, 1])
+def test_any_grouping_obeys(groups: list[list[int]], extra: int) -> None:
+    length = MODELS["shrikumar_chip"].small_bp + extra
+    strand = StrandSettings(strategy="hybrid", groups=groups)  # pyright: ignore[reportArgumentType]
+    assert_strand_law(build("shrikumar_chip", strand, length=length), lengths=(length,))
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_groups_of_one_stage_are_rcps(train: bool) -> None:
+    strand = StrandSettings(strategy="hybrid", groups=((1,), (2,), (3,)))
+    hybrid = build("shrikumar_chip", strand).double().train(train)
+    rcps = build("shrikumar_chip", StrandSettings(strategy="rcps")).double().train(train)
+    randomise(hybrid)
+    rcps.load_state_dict(hybrid.state_dict())
+    x = random_input(dna(), hybrid.input_bp)
+    torch.testing.assert_close(hybrid(x), rcps(x), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_one_group_of_everything_is_conjoined(train: bool) -> None:
+    hybrid = build("shrikumar_chip", StrandSettings(strategy="hybrid", groups=((1, 2, 3, 4),))).double().train(train)
+    inner = build("shrikumar_chip", StrandSettings(strategy="conjoined")).double().train(train)
+    randomise(inner)
+    # The same weights in the same order, under other names.
+    values = [value for name, value in inner.state_dict().items() if name.startswith("trunk")]
+    values += [value for name, value in inner.state_dict().items() if name.startswith("top")]
+    hybrid.load_state_dict(dict(zip(hybrid.state_dict(), values, strict=True)))
+    x = random_input(dna(), hybrid.input_bp)
+    torch.testing.assert_close(hybrid(x), Conjoined(inner)(x), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_a_lifted_stage_is_the_tied_stage(train: bool) -> None:
+    """PerStrand around one ordinary stage equals the stage on tied weights."""
+    from strandwise.layers import BatchNorm1d, Conv1d, MaxPool1d, PerStrand, ReLU, Stack
+    from strandwise.strand import plain, regular
+
+    inner = Stack(Conv1d(dna(), plain(3), 4), BatchNorm1d(plain(3)), ReLU(plain(3)), MaxPool1d(plain(3), 3, 2))
+    both = regular(3)
+    pool = MaxPool1d(both, 3, 2, in_length=17, lifted=True)
+    tied = Stack(Conv1d(dna(), both, 4), BatchNorm1d(both), ReLU(both), pool)
+    lifted = PerStrand(inner, dna()).double().train(train)
+    tied = tied.double().train(train)
+    randomise(lifted)
+    flat = {name: value.flatten() for name, value in inner.state_dict().items()}
+    tied.load_state_dict(flat)
+    x = random_input(dna(), 20)
+    torch.testing.assert_close(lifted(x), tied(x), rtol=0, atol=1e-10)
+    # Running statistics must agree too, or the two part ways after training.
+    mine, theirs = inner.layers[1], tied.layers[1]
+    torch.testing.assert_close(mine.running_mean, theirs.running_mean)
+
+
+@pytest.mark.parametrize(("model", "strategy"), LAWFUL + [(model, "standard") for model in MODELS])
+@pytest.mark.parametrize("extra", [0, 1])
+def test_frozen_models_are_plain_torch_and_agree(model: str, strategy: str, extra: int) -> None:
+    length = MODELS[model].small_bp + extra
+    network = build(model, StrandSettings(strategy=strategy), length=length).double().eval()
+    randomise(network)
+    asked = Conjoined(network) if STRATEGIES[strategy].conjoin_in_prediction else network
+    x = random_input(dna(), length)
+    frozen = freeze(asked)
+    torch.testing.assert_close(frozen(x), asked(x), rtol=0, atol=1e-12)
+    assert not any("free" in name for name, _ in frozen.named_parameters())
+
+
+def test_conjoined_is_the_mean_of_two_calls() -> None:
+    network = build("shrikumar_chip", StrandSettings(strategy="posthoc")).double().eval()
+    randomise(network)
+    x = random_input(dna(), network.input_bp)
+    expected = (network(x)["bound"] + network(revcomp(x, dna()))["bound"]) / 2
+    torch.testing.assert_close(Conjoined(network)(x)["bound"], expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(Conjoined(network)(sequence=x)["bound"], expected, rtol=0, atol=1e-12)
+
+
+def test_a_single_stage_refuses_hybrid() -> None:
+    with pytest.raises(ConfigError, match="use strategy 'rcps'"):
+        build("shrikumar_simulated", StrandSettings(strategy="hybrid"))
+
+
+def test_groups_past_the_readout_are_refused() -> None:
+    with pytest.raises(ConfigError, match="names stage 9, and this model has 1 conv1, 2 conv2, 3 conv3 and 4 readout"):
+        build("shrikumar_chip", StrandSettings(strategy="hybrid", groups=((8, 9),)))
