@@ -1,0 +1,199 @@
+"""The plots of a page, as plain data: traces and axes that the page's script hands to plotly.js.
+
+Colours are names such as ``@c0``, which the script looks up in the style sheet, so that plots follow the
+light and the dark scheme.
+"""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from strandwise.report.curves import Points, precision_recall_points, roc_points, subsample, thin
+from strandwise.report.results import RunResults
+
+COLOURS = 8
+SCATTER_POINTS = 2000
+_LONGEST_NAME = 48
+
+Figure = dict[str, Any]
+Series = tuple[int, str, Points]
+
+
+def plot_text(name: str) -> str:
+    """Return a name that plotly.js shows letter by letter, where it would read tags and entities."""
+    short = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+    return html.escape(short, quote=False)
+
+
+def numbers(values: ArrayLike) -> list[float | None]:
+    """Return values for JSON, rounded to six digits, None for what is not finite."""
+    return [float(f"{v:.6g}") if np.isfinite(v) else None for v in np.asarray(values, dtype=float)]
+
+
+def drawn_tracks(results: RunResults, scores: Mapping[str, float | None], most: int = COLOURS) -> list[str]:
+    """Return the tracks to draw: all, or `most` spread evenly from the best score to the worst."""
+    tracks = [track for track in results.tracks if results.both_classes(track)]
+    if len(tracks) <= most:
+        return tracks
+    ranked = sorted(tracks, key=lambda track: -(scores.get(track) or 0))
+    spread = {ranked[round(place)] for place in np.linspace(0, len(ranked) - 1, most)}
+    return [track for track in ranked if track in spread]
+
+
+def roc_series(results: RunResults, track: str) -> Points:
+    """Return a track's ROC curve, thinned."""
+    return thin(roc_points(*results.labelled(track)))
+
+
+def precision_recall_series(results: RunResults, track: str) -> Points:
+    """Return a track's precision-recall curve, thinned."""
+    return thin(precision_recall_points(*results.labelled(track)))
+
+
+def roc_figure(identity: str, series: Sequence[Series]) -> Figure:
+    """Return ROC curves over the diagonal of a random ranking."""
+    chance = _line([0, 1], [0, 1], "chance", "@faint", "dot", hover=False)
+    return {
+        "id": identity,
+        "traces": [chance, *(_curve(index, name, points) for index, name, points in series)],
+        "x": {"title": "False positive rate", "range": [-0.01, 1.01]},
+        "y": {"title": "True positive rate", "range": [-0.01, 1.015]},
+    }
+
+
+def precision_recall_figure(identity: str, series: Sequence[Series], positive_share: float | None = None) -> Figure:
+    """Return precision-recall curves, over the level of a random ranking where one serves all."""
+    traces = [_curve(index, name, points) for index, name, points in series]
+    if positive_share is not None:
+        level = numbers([positive_share, positive_share])
+        traces.insert(0, _line([0, 1], level, "chance", "@faint", "dot", hover=False))
+    return {
+        "id": identity,
+        "traces": traces,
+        "x": {"title": "Recall", "range": [-0.01, 1.01]},
+        "y": {"title": "Precision", "range": [-0.01, 1.015]},
+    }
+
+
+def history_figure(identity: str, history: pd.DataFrame, columns: Mapping[str, str], title: str) -> Figure:
+    """Return columns of a training history against epochs; `columns` gives each its name."""
+    traces = []
+    for index, (column, name) in enumerate(columns.items()):
+        line = _line(numbers(history["epoch"]), numbers(history[column]), name, f"@c{index}", ("solid", "dash")[index])
+        traces.append({**line, "mode": "lines+markers", "marker": {"size": 5, "color": f"@c{index}"}})
+    return {
+        "id": identity,
+        "traces": traces,
+        "x": {"title": "Epoch"},
+        "y": {"title": title},
+        "legend": len(traces) > 1,
+    }
+
+
+def strand_figure(identity: str, results: RunResults, tracks: Sequence[str]) -> Figure:
+    """Return predictions on sequences against those on their reverse complements.
+
+    As in Fig. 4 of Shrikumar et al. 2017; `SCATTER_POINTS` in all, drawn by seed.
+    """
+    traces, low, high = [], np.inf, -np.inf
+    for index, track in enumerate(tracks):
+        pair = results.strands(track)
+        if pair is None:
+            continue
+        rows = subsample(len(pair[0]), SCATTER_POINTS // len(tracks))
+        given, turned = pair[0][rows], pair[1][rows]
+        low, high = min(low, given.min(), turned.min()), max(high, given.max(), turned.max())
+        traces.append(_points(index, track, given, turned))
+    margin = 0.03 * (high - low) or 0.5
+    ends = numbers([low - margin, high + margin])
+    diagonal = _line(ends, ends, "equal", "@faint", "dot", hover=False)
+    return {
+        "id": identity,
+        "traces": [diagonal, *traces],
+        "x": {"title": "Prediction on the sequence", "range": ends},
+        "y": {"title": "Prediction on its reverse complement", "range": ends},
+    }
+
+
+def interval_figure(
+    identity: str, rows: Sequence[tuple[int, str, float, tuple[float, float] | None]], title: str
+) -> Figure:
+    """Return one dot a run with its interval, the first run on top.
+
+    Args:
+        identity: the plot's name on the page.
+        rows: for each run the number of its colour, its name, its value, and its interval if it has one.
+        title: of the axis.
+    """
+    places = list(range(len(rows)))[::-1]
+    traces = []
+    for place, (index, name, value, interval) in zip(places, rows, strict=True):
+        below, above = (value - interval[0], interval[1] - value) if interval else (0.0, 0.0)
+        colour = f"@c{index % COLOURS}"
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": numbers([value]),
+                "y": [place],
+                "name": plot_text(name),
+                "marker": {"size": 11, "color": colour},
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": numbers([above]),
+                    "arrayminus": numbers([below]),
+                    "color": colour,
+                    "thickness": 2,
+                    "width": 6,
+                },
+                "hovertemplate": "%{x:.4f}",
+            }
+        )
+    return {
+        "id": identity,
+        "traces": traces,
+        "x": {"title": title},
+        "y": {
+            "tickvals": places,
+            "ticktext": [plot_text(name) for _, name, _, _ in rows],
+            "range": [-0.6, len(rows) - 0.4],
+        },
+    }
+
+
+def _line(x: list, y: list, name: str, colour: str, dash: str = "solid", hover: bool = True) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "name": plot_text(name),
+        "line": {"color": colour, "width": 2 if hover else 1.3, "dash": dash},
+        "hovertemplate": "%{x:.3g}, %{y:.4g}",
+        **({} if hover else {"hoverinfo": "skip", "hovertemplate": None}),
+    }
+
+
+def _curve(index: int, name: str, points: Points) -> Figure:
+    """Return a curve that its legend button finds by `meta`; the second four colours are dashed."""
+    dash = "solid" if index < COLOURS // 2 else "dash"
+    line = _line(numbers(points[0]), numbers(points[1]), name, f"@c{index % COLOURS}", dash)
+    return {**line, "meta": index}
+
+
+def _points(index: int, name: str, x: ArrayLike, y: ArrayLike) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": numbers(x),
+        "y": numbers(y),
+        "name": plot_text(name),
+        "meta": index,
+        "marker": {"size": 5, "opacity": 0.55, "color": f"@c{index % COLOURS}"},
+        "hovertemplate": "%{x:.4g}, %{y:.4g}",
+    }

@@ -1,0 +1,134 @@
+"""The tables and cards of a page, as plain values that a template lays out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from strandwise.report.results import RunResults
+from strandwise.report.words import (
+    METRICS,
+    Cell,
+    any_cell,
+    count_cell,
+    decimal,
+    known,
+    metric_name,
+    number_cell,
+    why_missing,
+)
+
+COUNTS = ("n", "positives")
+
+
+@dataclass(frozen=True)
+class Card:
+    """A number that a reader should see first."""
+
+    label: str
+    value: Cell
+    detail: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: its name, its cells, and what else to say of it below the name."""
+
+    name: str
+    cells: list[Cell]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its caption, the heads of its columns, and rows led by a name."""
+
+    caption: str
+    columns: list[str]
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """A button that names a colour and hides or shows its curves."""
+
+    index: int
+    name: str
+
+
+def metric_table(results: RunResults, head: str) -> Table:
+    """Return one head's metrics, a row a track and their mean last."""
+    tracks, mean = next((tracks, mean) for name, tracks, mean, _ in results.heads() if name == head)
+    names = dict.fromkeys(name for metrics in [*tracks.values(), mean] for name in metrics)
+    metrics = [name for name in names if name not in COUNTS]
+    counts = [name for name in COUNTS if name in names]
+    rows = []
+    for track, values in tracks.items():
+        cells = [count_cell(values.get(name), of=values.get("n") if name == "positives" else None) for name in counts]
+        cells += [number_cell(values.get(name), why_missing(values)) for name in metrics]
+        rows.append(Row(track, cells))
+    if len(tracks) > 1:
+        blanks = [Cell("") for _ in counts]
+        rows.append(Row("Mean", blanks + [number_cell(mean.get(name), "no track has it") for name in metrics]))
+    title = "Metrics of each track" if len(results.metrics["heads"]) == 1 else f"Metrics of each track, head {head}"
+    return Table(title, [metric_name(name) for name in [*counts, *metrics]], rows)
+
+
+def strand_table(results: RunResults, tracks: list[str]) -> Table:
+    """Return how alike the predictions on the two strands are, over all windows."""
+    rows = []
+    for track in tracks:
+        pair = results.strands(track)
+        if pair is None:
+            continue
+        apart = np.abs(pair[0] - pair[1])
+        varies = min(np.ptp(pair[0]), np.ptp(pair[1])) > 0
+        pearson = float(np.corrcoef(*pair)[0, 1]) if varies else None
+        cells = [
+            number_cell(pearson, "the predictions do not vary"),
+            number_cell(float(np.median(apart))),
+            number_cell(float(apart.max())),
+        ]
+        rows.append(Row(track, cells))
+    return Table(
+        "Agreement of the two strands, over all windows",
+        ["Correlation", "Median difference", "Largest difference"],
+        rows,
+    )
+
+
+def data_table(results: RunResults) -> Table:
+    """Return the windows of each split, and whatever else the run's summary of its data holds."""
+    summary = [_one_level(row) for row in results.data_summary]
+    columns = [key for key in dict.fromkeys(key for row in summary for key in row) if key != "split"]
+    rows = [Row(str(row.get("split", "")), [any_cell(row.get(key)) for key in columns]) for row in summary]
+    return Table("Windows of each split, and positives of each track", [column_name(c) for c in columns], rows)
+
+
+def _one_level(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with ``{"positives": {"CTCF": 5}}`` written as ``{"positives/CTCF": 5}``."""
+    flat = {}
+    for key, value in row.items():
+        flat |= {f"{key}/{name}": v for name, v in value.items()} if isinstance(value, Mapping) else {key: value}
+    return flat
+
+
+def column_name(key: str) -> str:
+    """Return a column's name for people: ``positives/CTCF`` becomes ``CTCF positives``."""
+    if key.startswith("positives/"):
+        return f"{key.removeprefix('positives/')} positives"
+    return METRICS.get(key, key)
+
+
+def interval_ends(interval: Any) -> tuple[float, float] | None:
+    """Return the two ends of an interval, None where it has no numbers."""
+    if interval is None or len(interval) != 2 or not all(map(known, interval)):
+        return None
+    return float(interval[0]), float(interval[1])
+
+
+def interval_text(interval: Any) -> str:
+    """Return an interval in words, and say so where there is none."""
+    ends = interval_ends(interval)
+    return f"interval {decimal(ends[0])} to {decimal(ends[1])}" if ends else "no interval"

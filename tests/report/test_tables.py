@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+import scipy.stats
+
+from strandwise.report.tables import data_table, interval_text, metric_table, strand_table
+
+
+def test_a_metric_table_has_a_row_a_track_and_their_mean(make_run):
+    run = make_run()
+    table = metric_table(run, "binding")
+    assert table.columns == ["Windows", "Positives", "AUROC", "AUPR"]
+    assert [row.name for row in table.rows] == ["CTCF", "SPI1", "Mean"]
+    assert [cell.text for cell in table.rows[0].cells] == ["200", "50 (25.0%)", "0.871", "0.412"]
+    assert table.rows[2].cells[2].exact == "0.87654"
+    assert len(metric_table(make_run(tracks=("CTCF",)), "binding").rows) == 1
+
+
+def test_the_strand_table_agrees_with_scipy(make_run):
+    run = make_run(tracks=("CTCF",))
+    given, turned = run.strands("CTCF")
+    shown = [float(cell.exact) for cell in strand_table(run, ["CTCF"]).rows[0].cells]
+    apart = np.abs(given - turned)
+    expected = [scipy.stats.pearsonr(given, turned)[0], np.median(apart), apart.max()]
+    assert shown == pytest.approx(expected)
+
+
+def test_predictions_that_do_not_vary_have_no_correlation(make_run):
+    run = make_run(tracks=("CTCF",))
+    same = make_run(tracks=("CTCF",), predictions=run.predictions.assign(**{"pred/CTCF": 0.5}))
+    assert strand_table(same, ["CTCF"]).rows[0].cells[0].why == "the predictions do not vary"
+
+
+def test_the_data_table_spreads_nested_counts(make_run):
+    table = data_table(make_run())
+    assert table.columns == ["Windows", "CTCF positives"]
+    assert [cell.text for cell in table.rows[0].cells] == ["12,345", "678"]
+
+
+def test_an_interval_without_numbers_says_so():
+    assert interval_text([0.85111, 0.89222]) == "interval 0.851 to 0.892"
+    for missing in (None, [None, None], [0.1, float("nan")], []):
+        assert interval_text(missing) == "no interval"
