@@ -1,0 +1,1 @@
+"""What can be asked of a model and data, without knowing where they came from."""

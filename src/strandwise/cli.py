@@ -1,0 +1,231 @@
+"""The command line: parse, call one function, print."""
+
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from strandwise.errors import StrandwiseError
+
+app = typer.Typer(
+    help="Models of how DNA drives regulatory signal, with both strands treated correctly by construction.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+simulate = typer.Typer(help="Write simulated data whose truth is known.", no_args_is_help=True)
+app.add_typer(simulate, name="simulate")
+screen = Console()
+
+Config = Annotated[Path, typer.Argument(help="a config in TOML", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder", show_default=False)]
+Changes = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="change a key, such as training.epochs=5")
+]
+Seed = Annotated[int, typer.Option(help="of everything drawn by chance", min=0)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
+
+
+class SplitName(StrEnum):
+    """A split, by name."""
+
+    train = "train"
+    valid = "valid"
+    test = "test"
+
+
+@app.callback()
+def settings(
+    debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
+) -> None:
+    """Hold the options of every command; `main` reads --debug."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder for the genome, the run and its report")] = Path("demo"),
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Do the main job end to end on an embedded genome: simulate, train, evaluate, report."""
+    from strandwise.demo import run_demo
+
+    run = run_demo(out, seed=seed, overwrite=overwrite, say=screen.print)
+    _print_metrics(run.read_json("metrics.json"))
+    screen.print(f"Report: {run.path / 'report.html'}", soft_wrap=True)
+
+
+@app.command()
+def check(config: Config, set: Changes = []) -> None:  # noqa: A002, B006
+    """Open every file of a config, count its windows, and try one batch and the strand law on it."""
+    from strandwise.experiment import Experiment
+    from strandwise.experiment import check as job
+
+    experiment = Experiment.load(config, set)
+    found = job(experiment)
+    _print_notes([*found.windows.notes, *(f"{n} windows dropped: {why}" for why, n in found.windows.dropped.items())])
+    _print_rows("Windows, and positives of each track", found.windows.summary())
+    screen.print(
+        f"{experiment.model.name}, {experiment.strand.strategy}: {found.parameters:,} parameters "
+        f"({experiment.strand.rules.summary})"
+    )
+    for name, kind in found.types.items():
+        screen.print(f"  {name}: {kind}, one batch {found.shapes[name]}", highlight=False)
+    promise = "exact by construction" if found.lawful else "not promised by this strategy"
+    screen.print(f"Strand deviation of the untrained model on one batch: {found.deviation:.2g} ({promise})")
+
+
+@app.command()
+def train(
+    config: Config,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="the run folder to write", show_default=False)],
+    set: Changes = [],  # noqa: A002, B006
+    seed: Annotated[int | None, typer.Option(help="same as --set training.seed=N", min=0)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was stopped")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a model."""
+    from strandwise.experiment import Experiment
+    from strandwise.experiment import train as job
+
+    changes = [*set, *([] if seed is None else [f"training.seed={seed}"])]
+    run = job(Experiment.load(config, changes), out, resume=resume, overwrite=overwrite)
+    made = run.provenance
+    _print_notes([*made["notes"], *(f"{n} windows dropped: {why}" for why, n in made["dropped"].items())])
+    screen.print(
+        f"{run.path}: {made['epochs']} epochs in {made['training_seconds']:.0f} s, best {made['best_epoch']} "
+        f"({made['monitor']} {made['best_score']:.4f}), {made['parameters']:,} parameters",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    split: Annotated[SplitName, typer.Option(help="which windows of the config")] = SplitName.test,
+    bed: Annotated[Path | None, typer.Option(help="judge windows at these intervals instead")] = None,
+    conjoin: Annotated[
+        bool | None,
+        typer.Option("--conjoin/--no-conjoin", help="average both strands, whatever the strategy"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the results; the run folder if not given")] = None,
+) -> None:
+    """Judge a run on windows with known labels."""
+    from strandwise.experiment import evaluate as job
+
+    _print_metrics(job(run, split=split.value, bed=bed, conjoin=conjoin, out=out))  # pyright: ignore[reportArgumentType]
+
+
+@app.command()
+def predict(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help=".parquet, .bed, .bed.gz or .bw", show_default=False)],
+    bed: Annotated[Path | None, typer.Option(help="a window at each interval")] = None,
+    fasta: Annotated[Path | None, typer.Option(help="the middle of each sequence")] = None,
+    chrom: Annotated[str | None, typer.Option(help="windows along a whole chromosome")] = None,
+    genome: Annotated[Path | None, typer.Option(help="another FASTA than that of the run")] = None,
+    step: Annotated[int, typer.Option(help="bases between windows, for --chrom", min=1)] = 50,
+    batch_size: Annotated[int, typer.Option(help="windows at a time", min=1)] = 512,
+) -> None:
+    """Predict at intervals, for sequences, or along a chromosome."""
+    from strandwise.experiment import predict as job
+
+    written = job(run, out, bed=bed, fasta=fasta, chrom=chrom, genome=genome, step_bp=step, batch_size=batch_size)
+    for path in written:
+        screen.print(f"Wrote {path}", soft_wrap=True)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="the page; report.html in the folder of a single run")] = None,
+) -> None:
+    """Write one page for one run, or a comparison for several."""
+    from strandwise.experiment import write_report
+
+    screen.print(f"Wrote {write_report(runs, out)}", soft_wrap=True)
+
+
+@simulate.command("genome")
+def simulate_genome_command(
+    out: Annotated[Path, typer.Option(help="folder to write", show_default=False)],
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a small genome with planted motifs, peaks, signal tracks, variants and the truth."""
+    from strandwise.data.simulation import simulate_genome
+
+    made = simulate_genome(out, seed=seed, overwrite=overwrite)
+    screen.print(f"Wrote {made.folder}", soft_wrap=True)
+
+
+@simulate.command("sequences")
+def simulate_sequences_command(
+    out: Annotated[Path, typer.Option(help="folder to write", show_default=False)],
+    n: Annotated[int, typer.Option("-n", "--number", help="sequences", min=1)] = 30_000,
+    length: Annotated[int, typer.Option(help="bases of each", min=1)] = 200,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write sequences with embedded motifs and their labels, as in Shrikumar et al. 2017."""
+    from strandwise.data.simulation import simulate_sequences
+
+    made = simulate_sequences(out, n=n, length=length, seed=seed, overwrite=overwrite)
+    screen.print(f"Wrote {made.folder}", soft_wrap=True)
+
+
+def _print_notes(notes: list[str]) -> None:
+    for note in notes:
+        screen.print(f"Note: {note}", soft_wrap=True, markup=False)
+
+
+def _print_rows(title: str, rows: list[dict[str, object]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for number, name in enumerate(rows[0] if rows else []):
+        table.add_column(str(name), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+    screen.print(table)
+
+
+def _print_metrics(metrics: Mapping[str, Any]) -> None:
+    for name, head in metrics["heads"].items():
+        rows = [{"track": track, **values} for track, values in head["tracks"].items()]
+        rows.append({"track": "mean", **head["mean"]})
+        shown = ("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives")
+        _print_rows(
+            f"{name}, {metrics['split']}: {metrics['n']:,} windows",
+            [{"track": row["track"], **{key: _number(row.get(key)) for key in shown}} for row in rows],
+        )
+        for metric, (low, high) in head["ci"].items():
+            screen.print(f"Mean {metric}: {_number(head['mean'][metric])} (95 % interval {low:.3f} to {high:.3f})")
+    screen.print(f"Largest strand deviation: {metrics['strand']['max_deviation']:.2g}")
+
+
+def _number(value: object) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value:.3f}" if isinstance(value, float) and value != int(value) else f"{value:,.0f}"
+
+
+def main() -> None:
+    """Run the command line; an error raised on purpose becomes one line and exit status 2."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except StrandwiseError as error:
+        if debug:
+            raise
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""Windows around peaks and away from them, labelled for one or several factors."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from strandwise.data.reading import GenomeReader, PackedGenome
+from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
+from strandwise.data.windows import LabelledWindows, WindowSettings, points_within
+from strandwise.errors import InputError, listing
+from strandwise.genome import Genome, check_within, match_names, overlaps_any, read_bed, rename_chromosomes
+from strandwise.schema import Settings
+
+
+class GenomeSettings(Settings):
+    """The `[genome]` table of a config."""
+
+    fasta: Path = Field(description="the genome, plain or bgzip-ed FASTA")
+    blacklist: Path | None = Field(None, description="BED of regions to keep windows away from")
+
+
+class TargetSettings(Settings):
+    """One `[[targets]]` table of a config: a track to predict."""
+
+    name: str = Field(min_length=1, description="name of the track")
+    peaks: Path = Field(description="BED or narrowPeak; the summit or the middle of a peak is what counts")
+
+
+class NegativeSettings(Settings):
+    """The `[negatives]` table of a config."""
+
+    kind: Literal["random"] = "random"
+    per_peak: float = Field(3.0, gt=0, description="random windows for each window around a peak, in each split")
+    distance_bp: int | None = Field(
+        None,
+        ge=0,
+        description="least distance from a window's centre to any peak; half of input_bp if not given",
+    )
+
+
+def read_targets(
+    targets: Sequence[TargetSettings], genome: Genome, exclude: Sequence[str] = ()
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Read the peaks of every target in the genome's chromosome names.
+
+    Returns:
+        The peaks of each target, and notes on names that were reconciled.
+
+    Raises:
+        InputError: a malformed file, chromosomes that the genome does not have, or peaks past their ends.
+    """
+    peaks, notes = {}, []
+    for target in targets:
+        peaks[target.name], said = _read_intervals(target.peaks, genome, exclude)
+        notes += said
+    return peaks, notes
+
+
+def label_peaks(
+    genome: Genome,
+    peaks: Mapping[str, pd.DataFrame],
+    windows: WindowSettings,
+    split: SplitSettings,
+    negatives: NegativeSettings,
+    *,
+    blacklist: Path | None = None,
+    seed: int = 0,
+    notes: Sequence[str] = (),
+) -> LabelledWindows:
+    """Return windows around every peak and random windows away from all, each in its split.
+
+    A window is positive for a track if one of its peaks lies in the middle `label_bp`. Chromosomes without
+    a peak of any track were perhaps never measured: they give no windows.
+
+    Raises:
+        InputError: a chromosome shorter than a window, or too little room for random windows.
+    """
+    regions = held_out_regions(split, genome.sizes)
+    chromosomes = _measured_chromosomes(genome, peaks, windows, split)
+    notes = [*notes, *_notes_on_chromosomes(genome, chromosomes, split)]
+    dropped: Counter[str] = Counter()
+    frame = _around_peaks(peaks, windows.input_bp)
+    ends = frame["chrom"].map(genome.sizes)
+    frame = _drop(frame, (frame["start"] < 0) | (frame["end"] > ends), "past a chromosome's end", dropped)
+    barred = _no_intervals()
+    if blacklist is not None:
+        barred, said = _read_intervals(blacklist, genome, split.exclude)
+        notes += said
+        frame = _drop(frame, overlaps_any(frame, barred), "in the blacklist", dropped)
+    frame["split"] = _splits(frame, regions)
+    frame = _drop(frame, frame["split"] == "", "across the border of a split", dropped)
+
+    packed = PackedGenome(genome, chromosomes, windows.input_bp + windows.jitter_bp)
+    sampler = _Sampler(genome, peaks, windows, negatives, regions, barred, packed, chromosomes)
+    rng = np.random.default_rng(seed)
+    random = [
+        sampler.draw(str(name), int(np.ceil(count * negatives.per_peak)), rng)
+        for name, count in frame["split"].value_counts().sort_index().items()
+    ]
+    frame = pd.concat([frame, *random], ignore_index=True)
+    return _labelled(frame, peaks, packed, windows, dropped, notes)
+
+
+def label_intervals(
+    genome: Genome, intervals: pd.DataFrame, peaks: Mapping[str, pd.DataFrame], windows: WindowSettings
+) -> LabelledWindows:
+    """Return one window at the summit or middle of each interval, labelled by peaks where there are any.
+
+    Windows may reach past a chromosome's end, where they read N, so that every interval has its row.
+    """
+    start = intervals["summit"].to_numpy() - windows.input_bp // 2
+    frame = pd.DataFrame(
+        {
+            "chrom": intervals["chrom"].to_numpy(),
+            "start": start,
+            "end": start + windows.input_bp,
+            "name": intervals["name"].to_numpy(),
+            "origin": "given",
+            "split": "",
+        }
+    )
+    sizes = frame["chrom"].map(genome.sizes)
+    past = int(((frame["start"] < 0) | (frame["end"] > sizes)).sum())
+    notes = [f"{past} windows reach past a chromosome's end and read N there"] if past else []
+    packed = PackedGenome(genome, list(pd.unique(frame["chrom"])), windows.input_bp)
+    return _labelled(frame, peaks, packed, windows, Counter(), notes)
+
+
+def _read_intervals(path: Path, genome: Genome, exclude: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    frame = read_bed(path)
+    frame = frame[~frame["chrom"].isin(list(exclude))]
+    match = match_names(list(pd.unique(frame["chrom"])), genome.sizes, str(path), str(genome.path))
+    match.require()
+    frame = rename_chromosomes(frame, match)
+    frame = frame[~frame["chrom"].isin(list(exclude))].reset_index(drop=True)
+    check_within(frame, genome.sizes, path)
+    return frame, match.notes()
+
+
+def _no_intervals() -> pd.DataFrame:
+    return pd.DataFrame({"chrom": pd.Series(dtype=str), "start": pd.Series(dtype=int), "end": pd.Series(dtype=int)})
+
+
+def _measured_chromosomes(
+    genome: Genome, peaks: Mapping[str, pd.DataFrame], windows: WindowSettings, split: SplitSettings
+) -> list[str]:
+    seen = {name for frame in peaks.values() for name in pd.unique(frame["chrom"])}
+    chromosomes = [name for name in genome.sizes if name in seen and name not in split.exclude]
+    if not chromosomes:
+        raise InputError("no peaks are left: every chromosome that has any is in split.exclude.")
+    short = [name for name in chromosomes if genome.sizes[name] < windows.input_bp]
+    if short:
+        raise InputError(
+            f"{genome.path}: windows.input_bp = {windows.input_bp} is longer than "
+            f"{listing(f'{name} ({genome.sizes[name]} bp)' for name in short)}: use shorter windows, or name "
+            "these chromosomes in split.exclude."
+        )
+    return chromosomes
+
+
+def _notes_on_chromosomes(genome: Genome, used: Sequence[str], split: SplitSettings) -> list[str]:
+    idle = [name for name in genome.sizes if name not in used and name not in split.exclude]
+    return [f"no peaks on {listing(idle)}: no windows there"] if idle else []
+
+
+def _around_peaks(peaks: Mapping[str, pd.DataFrame], input_bp: int) -> pd.DataFrame:
+    centres = pd.concat([frame[["chrom", "summit"]] for frame in peaks.values()])
+    centres = centres.drop_duplicates().sort_values(["chrom", "summit"], kind="stable")
+    start = centres["summit"].to_numpy() - input_bp // 2
+    return pd.DataFrame(
+        {
+            "chrom": centres["chrom"].to_numpy(),
+            "start": start,
+            "end": start + input_bp,
+            "name": ".",
+            "origin": "peak",
+        }
+    )
+
+
+def _drop(frame: pd.DataFrame, where: pd.Series | np.ndarray, reason: str, dropped: Counter[str]) -> pd.DataFrame:
+    where = np.asarray(where, dtype=bool)
+    if where.any():
+        dropped[reason] += int(where.sum())
+    return frame[~where].reset_index(drop=True)
+
+
+def _splits(frame: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
+    return assign_split(frame["chrom"].to_numpy(), frame["start"].to_numpy(), frame["end"].to_numpy(), regions)
+
+
+def _labelled(
+    frame: pd.DataFrame,
+    peaks: Mapping[str, pd.DataFrame],
+    packed: PackedGenome,
+    windows: WindowSettings,
+    dropped: Counter[str],
+    notes: Sequence[str],
+) -> LabelledWindows:
+    chrom = frame["chrom"].to_numpy()
+    first = frame["start"].to_numpy() + (windows.input_bp - windows.label_bp) // 2
+    columns = [points_within(chrom, first, first + windows.label_bp, points) > 0 for points in peaks.values()]
+    labels = np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((len(frame), 0), np.float32)
+    origin = packed.origin(chrom, frame["start"].to_numpy())
+    return LabelledWindows(
+        frame=frame,
+        labels=labels,
+        weights=np.ones_like(labels),
+        tracks=tuple(peaks),
+        reader=GenomeReader(packed, origin, windows.input_bp),
+        input_bp=windows.input_bp,
+        dropped=dropped,
+        notes=tuple(notes),
+    )
+
+
+class _Sampler:
+    """Draws random windows of a split, away from peaks, blacklisted regions and N."""
+
+    def __init__(
+        self,
+        genome: Genome,
+        peaks: Mapping[str, pd.DataFrame],
+        windows: WindowSettings,
+        negatives: NegativeSettings,
+        regions: pd.DataFrame,
+        barred: pd.DataFrame,
+        packed: PackedGenome,
+        chromosomes: Sequence[str],
+    ) -> None:
+        self.points = pd.concat([frame[["chrom", "summit"]] for frame in peaks.values()])
+        self.windows, self.regions, self.barred, self.packed = windows, regions, barred, packed
+        distance = negatives.distance_bp
+        self.distance = windows.input_bp // 2 if distance is None else distance
+        self.chromosomes = np.array(chromosomes, dtype=object)
+        self.room = np.array([genome.sizes[name] - windows.input_bp + 1 for name in chromosomes])
+
+    def draw(self, split: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
+        """Return `count` random windows of a split, all different."""
+        found = pd.DataFrame()
+        for _ in range(200):
+            found = pd.concat([found, self._candidates(split, max(2 * count, 1000), rng)], ignore_index=True)
+            found = found.drop_duplicates(["chrom", "start"], ignore_index=True)
+            if len(found) >= count:
+                return found.iloc[:count]
+        raise InputError(
+            f"only {len(found)} of {count} random windows were found for split '{split}' that are "
+            f"{self.distance} bp away from every peak: lower negatives.per_peak or negatives.distance_bp, "
+            "or hold out larger regions."
+        )
+
+    def _candidates(self, split: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
+        which, start = self._positions(split, count, rng)
+        chrom, end = self.chromosomes[which], start + self.windows.input_bp
+        keep = assign_split(chrom, start, end, self.regions) == split
+        centre = start + self.windows.input_bp // 2
+        keep &= points_within(chrom, centre - self.distance, centre + self.distance + 1, self.points) == 0
+        frame = pd.DataFrame(
+            {"chrom": chrom, "start": start, "end": end, "name": ".", "origin": "random", "split": split}
+        )[keep]
+        frame = frame[~overlaps_any(frame, self.barred)] if len(self.barred) else frame
+        origin = self.packed.origin(frame["chrom"].to_numpy(), frame["start"].to_numpy())
+        reader = GenomeReader(self.packed, origin, self.windows.input_bp)
+        unknown = (reader.gather(np.arange(len(frame))) == 4).mean(axis=1)
+        return frame[unknown <= self.windows.max_n_fraction]
+
+    def _positions(self, split: str, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        regions = self.regions[self.regions["split"] == split]
+        if split == "train" or regions.empty:
+            which = rng.choice(len(self.room), count, p=self.room / self.room.sum())
+            return which, rng.integers(0, self.room[which])
+        # Held-out regions can be a sliver of the genome: draw inside them.
+        index = {name: number for number, name in enumerate(self.chromosomes)}
+        regions = regions[regions["chrom"].isin(list(index))]
+        room = (regions["end"] - regions["start"] - self.windows.input_bp + 1).clip(lower=0).to_numpy()
+        region = rng.choice(len(regions), count, p=room / room.sum())
+        which = regions["chrom"].map(index).to_numpy()[region]
+        return which, regions["start"].to_numpy()[region] + rng.integers(0, room[region])

@@ -1,0 +1,212 @@
+"""Plain sets of sequences with labels: FASTA of positives and negatives, or FASTA and a table."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, PositiveInt, model_validator
+
+from strandwise.data.reading import SequenceReader
+from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
+from strandwise.data.windows import LabelledWindows
+from strandwise.errors import ConfigError, InputError, did_you_mean, listing
+from strandwise.files import existing_file
+from strandwise.genome import FastaRecord, read_fasta
+from strandwise.schema import Settings
+from strandwise.sequence import dinucleotide_shuffle, encode, shuffle
+
+_COORDINATES = re.compile(r"^(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(\([+-]\))?$")
+
+
+class SequenceSettings(Settings):
+    """One `[[sequences]]` table of a config: positives against negatives, or sequences with a table of labels."""
+
+    name: str = Field("positive", min_length=1, description="name of the track, for positives and negatives")
+    positives: Path | None = Field(None, description="FASTA of bound sequences")
+    negatives: Path | None = Field(None, description="FASTA of unbound sequences")
+    shuffled: Literal["mononucleotide", "dinucleotide"] | None = Field(
+        None, description="make negatives by shuffling the positives, keeping these counts"
+    )
+    per_positive: PositiveInt = Field(1, description="shuffled negatives for each positive")
+    fasta: Path | None = Field(None, description="FASTA of sequences whose labels stand in a table")
+    labels: Path | None = Field(None, description="tab-separated table: name, then one 0/1 column a track")
+    split: Literal["train", "valid", "test"] | None = Field(
+        None, description="put the whole table into this split; by [split] if not given"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> "SequenceSettings":
+        table = self.fasta is not None or self.labels is not None
+        if table and (self.positives or self.negatives or self.shuffled):
+            raise ValueError("give positives and negatives, or fasta and labels, not both")
+        if table and not (self.fasta and self.labels):
+            raise ValueError("fasta and labels belong together: give both")
+        if not table and self.positives is None:
+            raise ValueError("give positives (with negatives or shuffled), or fasta and labels")
+        if not table and (self.negatives is None) == (self.shuffled is None):
+            raise ValueError("give negatives = FILE or shuffled = 'dinucleotide', one of them")
+        return self
+
+    def files(self) -> list[Path]:
+        """Return the files this table names."""
+        return [path for path in (self.positives, self.negatives, self.fasta, self.labels) if path is not None]
+
+
+class _Set:
+    """Sequences of one `[[sequences]]` table with their labels, before they are joined."""
+
+    def __init__(self, names: list[str], codes: np.ndarray, labels: dict[str, np.ndarray], origin: list[str]) -> None:
+        self.names, self.codes, self.labels, self.origin = names, codes, labels, origin
+
+
+def read_sequence_sets(
+    tables: Sequence[SequenceSettings], input_bp: int, split: SplitSettings, *, seed: int = 0
+) -> LabelledWindows:
+    """Read sets of sequences into windows: the middle `input_bp` of each sequence.
+
+    A track that a table says nothing about has weight 0 for its sequences. A sequence goes to the split its
+    table names; else, where `[split]` names chromosomes, to that of the coordinates in its header
+    (``>chr1:100-300``); else by chance, with the fractions of `[split]`.
+
+    Raises:
+        InputError: sequences shorter than a window or of unequal lengths, letters that are not DNA, a table
+            of labels that does not match its FASTA.
+        ConfigError: no way to tell the split of a sequence.
+    """
+    rng = np.random.default_rng(seed)
+    sets = [_read(table, input_bp, rng) for table in tables]
+    tracks = tuple(dict.fromkeys(track for part in sets for track in part.labels))
+    splits = [_split(table, part, split, rng) for table, part in zip(tables, sets, strict=True)]
+    frame = pd.concat([_frame(part, where) for part, where in zip(sets, splits, strict=True)], ignore_index=True)
+    labels = np.zeros((len(frame), len(tracks)), dtype=np.float32)
+    weights = np.zeros_like(labels)
+    row = 0
+    for part in sets:
+        here = slice(row, row + len(part.names))
+        for track, values in part.labels.items():
+            labels[here, tracks.index(track)] = values
+            weights[here, tracks.index(track)] = 1
+        row += len(part.names)
+    codes = np.concatenate([part.codes for part in sets])
+    reader = SequenceReader(codes, input_bp)
+    windows = LabelledWindows(frame, labels, weights, tracks, reader, input_bp)
+    across = np.flatnonzero(frame["split"].to_numpy() != "")
+    if len(across) == len(frame):
+        return windows
+    dropped = Counter({"across the border of a split": len(frame) - len(across)})
+    kept = windows.take(across)
+    return LabelledWindows(kept.frame, kept.labels, kept.weights, tracks, kept.reader, input_bp, dropped)
+
+
+def read_records(path: Path, input_bp: int) -> tuple[list[FastaRecord], np.ndarray]:
+    """Return the records of a FASTA and the codes ``(records, input_bp)`` of the middle of each.
+
+    Raises:
+        InputError: a sequence shorter than a window, or letters that are not DNA.
+    """
+    records = list(read_fasta(existing_file(path, "a FASTA of sequences")))
+    short = [record for record in records if len(record.letters) < input_bp]
+    if short:
+        raise InputError(
+            f"{path}: {len(short)} of {len(records)} sequences are shorter than the {input_bp} bp that the model "
+            f"reads, the first is '{short[0].name}' ({len(short[0].letters)} bp): lower windows.input_bp, "
+            "lengthen them with their flanks, or remove them."
+        )
+    middles = []
+    for record in records:
+        start = (len(record.letters) - input_bp) // 2
+        what = f"{path}: sequence '{record.name}'"
+        middles.append(encode(record.letters[start : start + input_bp], what=what))
+    return records, np.stack(middles)
+
+
+def _read(table: SequenceSettings, input_bp: int, rng: np.random.Generator) -> _Set:
+    if table.fasta is not None and table.labels is not None:
+        records, codes = read_records(table.fasta, input_bp)
+        labels = _read_labels(table.labels, [record.name for record in records], table.fasta)
+        return _Set([record.name for record in records], codes, labels, ["labelled"] * len(records))
+    if table.positives is None:
+        raise ConfigError("sequences: give positives, or fasta and labels.")
+    records, positives = read_records(table.positives, input_bp)
+    names = [record.name for record in records]
+    if table.negatives is not None:
+        others, negatives = read_records(table.negatives, input_bp)
+        names += [record.name for record in others]
+        origin = "negative"
+    else:
+        how = dinucleotide_shuffle if table.shuffled == "dinucleotide" else shuffle
+        negatives = np.concatenate([how(codes, table.per_positive, rng) for codes in positives])
+        names += [name for name in names for _ in range(table.per_positive)]
+        origin = "shuffled"
+    label = np.repeat([1.0, 0.0], [len(positives), len(negatives)])
+    origins = ["positive"] * len(positives) + [origin] * len(negatives)
+    return _Set(names, np.concatenate([positives, negatives]), {table.name: label}, origins)
+
+
+def _read_labels(path: Path, names: Sequence[str], fasta: Path) -> dict[str, np.ndarray]:
+    existing_file(path, "a table of labels")
+    try:
+        table = pd.read_csv(path, sep="\t", dtype={"name": str})
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a tab-separated table ({error}).") from None
+    if "name" not in table.columns or len(table.columns) < 2:
+        raise InputError(
+            f"{path}: a table of labels needs a column 'name' and a column for each track; "
+            f"found {listing(table.columns)}{did_you_mean('name', map(str, table.columns))}."
+        )
+    table = table.set_index("name")
+    if table.index.has_duplicates:
+        raise InputError(f"{path}: '{table.index[table.index.duplicated()][0]}' is named twice: keep one row each.")
+    missing = [name for name in names if name not in table.index]
+    if missing:
+        raise InputError(f"{path}: no labels for {len(missing)} sequences of {fasta}: {listing(missing)}.")
+    table = table.loc[list(names)]
+    for track in table.columns:
+        if not table[track].isin([0, 1]).all():
+            wrong = table[track][~table[track].isin([0, 1])].iloc[0]
+            raise InputError(f"{path}: column '{track}' holds {wrong!r}: labels are 0 or 1.")
+    return {str(track): table[track].to_numpy(dtype=np.float32) for track in table.columns}
+
+
+def _coordinates(names: Sequence[str]) -> pd.DataFrame | None:
+    found = [_COORDINATES.match(name) for name in names]
+    if not all(found):
+        return None
+    rows = [(hit["chrom"], int(hit["start"]), int(hit["end"])) for hit in found if hit]
+    return pd.DataFrame(rows, columns=["chrom", "start", "end"])
+
+
+def _split(table: SequenceSettings, part: _Set, split: SplitSettings, rng: np.random.Generator) -> np.ndarray:
+    n = len(part.names)
+    if table.split is not None:
+        return np.full(n, table.split, dtype=object)
+    if split.valid or split.test:
+        where = _coordinates(part.names)
+        if where is None:
+            raise ConfigError(
+                "split.valid and split.test name chromosomes, and some sequences have no coordinates in their "
+                "headers (as in '>chr1:100-300'): use split.valid_fraction and split.test_fraction, or give "
+                "the table its own split."
+            )
+        excluded = where["chrom"].isin(list(split.exclude)).to_numpy()
+        sizes = {str(name): int(end) for name, end in where.groupby("chrom")["end"].max().items()}
+        regions = held_out_regions(split, sizes)
+        chrom, start, end = (where[column].to_numpy() for column in ("chrom", "start", "end"))
+        return np.where(excluded, "", assign_split(chrom, start, end, regions))
+    # A shuffled negative keeps its positive's name, and so its split.
+    names, inverse = np.unique(np.array(part.names, dtype=object).astype(str), return_inverse=True)
+    draw = rng.random(len(names))[inverse]
+    held = split.test_fraction + split.valid_fraction
+    return np.select([draw < split.test_fraction, draw < held], ["test", "valid"], "train").astype(object)
+
+
+def _frame(part: _Set, split: np.ndarray) -> pd.DataFrame:
+    where = _coordinates(part.names)
+    n, length = len(part.names), part.codes.shape[1]
+    if where is None:
+        where = pd.DataFrame({"chrom": part.names, "start": np.zeros(n, int), "end": np.full(n, length)})
+    return where.assign(name=part.names, origin=part.origin, split=split)

@@ -1,0 +1,119 @@
+"""Windows along the genome with their labels: what a model reads, and what it should say."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from strandwise.schema import Settings
+
+SPLITS = ("train", "valid", "test")
+
+
+class WindowSettings(Settings):
+    """The `[windows]` table of a config."""
+
+    input_bp: PositiveInt = Field(1000, description="length of the DNA that the model reads")
+    label_bp: PositiveInt = Field(200, description="a window is positive if a peak lies in its middle label_bp")
+    jitter_bp: NonNegativeInt = Field(0, description="training windows are shifted by up to this, each epoch anew")
+    max_n_fraction: float = Field(0.1, ge=0, le=1, description="random windows with more N than this are dropped")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "WindowSettings":
+        if self.label_bp > self.input_bp:
+            raise ValueError(
+                f"label_bp {self.label_bp} is wider than input_bp {self.input_bp}: make it smaller or equal"
+            )
+        if self.jitter_bp > (self.input_bp - self.label_bp) // 2:
+            raise ValueError(
+                f"jitter_bp {self.jitter_bp} would push the labelled {self.label_bp} bp out of the window of "
+                f"{self.input_bp} bp: use at most {(self.input_bp - self.label_bp) // 2}"
+            )
+        return self
+
+
+class Reader(Protocol):
+    """Reads the DNA of many windows at once."""
+
+    def gather(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
+        """Return the codes ``(len(rows), input_bp)`` of windows, each moved right by its shift."""
+        ...
+
+    def take(self, rows: np.ndarray) -> "Reader":
+        """Return a reader of these windows only."""
+        ...
+
+
+@dataclass(frozen=True)
+class LabelledWindows:
+    """A set of windows, their labels, and a way to read their DNA.
+
+    Attributes:
+        frame: one row a window: chrom, start, end, name, origin ("peak", "random", ...), split.
+        labels: ``(windows, tracks)`` float32, 0 or 1.
+        weights: ``(windows, tracks)`` float32; 0 where a label is ambiguous or missing.
+        tracks: names of the tracks.
+        reader: reads the windows' DNA, in the order of `frame`.
+        input_bp: length of a window.
+        dropped: how many windows were left out, by reason.
+        notes: what a person should know, such as chromosome names that were reconciled.
+    """
+
+    frame: pd.DataFrame
+    labels: np.ndarray
+    weights: np.ndarray
+    tracks: tuple[str, ...]
+    reader: Reader
+    input_bp: int
+    dropped: Mapping[str, int] = field(default_factory=Counter)
+    notes: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def take(self, rows: np.ndarray) -> "LabelledWindows":
+        """Return these windows only, in this order."""
+        return replace(
+            self,
+            frame=self.frame.iloc[rows].reset_index(drop=True),
+            labels=self.labels[rows],
+            weights=self.weights[rows],
+            reader=self.reader.take(rows),
+        )
+
+    def split(self, name: str) -> "LabelledWindows":
+        """Return the windows of one split: train, valid or test."""
+        return self.take(np.flatnonzero(self.frame["split"].to_numpy() == name))
+
+    def summary(self) -> list[dict[str, object]]:
+        """Return a row per split: how many windows, and how many are positive for each track."""
+        rows: list[dict[str, object]] = []
+        for name in SPLITS:
+            here = self.frame["split"].to_numpy() == name
+            positives = (self.labels[here] * (self.weights[here] > 0)).sum(0)
+            counts = {track: int(n) for track, n in zip(self.tracks, positives, strict=True)}
+            rows.append({"split": name, "windows": int(here.sum()), **counts})
+        return rows
+
+
+def points_within(chrom: np.ndarray, start: np.ndarray, end: np.ndarray, points: pd.DataFrame) -> np.ndarray:
+    """Return how many points lie in each interval ``[start, end)``.
+
+    Args:
+        chrom: chromosome of each interval.
+        start: its first position.
+        end: one past its last position.
+        points: a frame with `chrom` and `summit`.
+    """
+    counts = np.zeros(len(chrom), dtype=np.int64)
+    positions = {name: np.sort(group["summit"].to_numpy()) for name, group in points.groupby("chrom")}
+    for name in np.unique(chrom):
+        if name in positions:
+            here = chrom == name
+            found = positions[name]
+            counts[here] = np.searchsorted(found, end[here]) - np.searchsorted(found, start[here])
+    return counts

@@ -1,0 +1,154 @@
+"""The config of an experiment: one TOML file, assembled from the schemas of the parts."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import Field, ValidationError, model_validator
+
+from strandwise.data.peaks import GenomeSettings, NegativeSettings, TargetSettings
+from strandwise.data.sequences import SequenceSettings
+from strandwise.data.splits import SplitSettings
+from strandwise.data.windows import WindowSettings
+from strandwise.errors import ConfigError, StrandwiseError
+from strandwise.files import existing_file
+from strandwise.models import ModelSettings, StrandSettings
+from strandwise.schema import Settings, explain
+from strandwise.training import TrainingSettings
+
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
+
+
+class Experiment(Settings):
+    """Everything that decides a trained model: data, windows, splits, network, strands, training."""
+
+    genome: GenomeSettings | None = Field(None, description="the genome, for targets with peaks")
+    targets: tuple[TargetSettings, ...] = Field((), description="the tracks to predict, from peaks")
+    sequences: tuple[SequenceSettings, ...] = Field((), description="sets of sequences, instead of a genome")
+    windows: WindowSettings = Field(default_factory=WindowSettings)  # pyright: ignore[reportArgumentType]
+    negatives: NegativeSettings = Field(default_factory=NegativeSettings)  # pyright: ignore[reportArgumentType]
+    split: SplitSettings = Field(default_factory=SplitSettings)  # pyright: ignore[reportArgumentType]
+    model: ModelSettings = Field(default_factory=ModelSettings)  # pyright: ignore[reportArgumentType]
+    strand: StrandSettings = Field(default_factory=StrandSettings)  # pyright: ignore[reportArgumentType]
+    training: TrainingSettings = Field(default_factory=TrainingSettings)  # pyright: ignore[reportArgumentType]
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Experiment":
+        if self.sequences and (self.genome or self.targets):
+            raise ValueError("give [genome] and [[targets]], or [[sequences]], not both")
+        if not self.sequences and self.genome is None:
+            raise ValueError("[genome] is missing: name a FASTA there, or give [[sequences]]")
+        if not self.sequences and not self.targets:
+            raise ValueError("[[targets]] is missing: give at least one name with its peaks")
+        names = [target.name for target in self.targets]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two targets are named '{twice[0]}': give each its own name")
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path, changes: Sequence[str] = ()) -> "Experiment":
+        """Read a config; paths in it are relative to its folder, and `${NAME:-default}` is the environment's.
+
+        Args:
+            path: the TOML file.
+            changes: as ``training.epochs=5``, applied before the config is checked.
+
+        Raises:
+            ConfigError: not TOML, a key it does not know, a value it cannot take.
+            InputError: no such file.
+        """
+        path = existing_file(path, "a config")
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+        for change in changes:
+            _apply(table, change)
+        return cls.from_table(table, folder=path.parent, where=str(path))
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], *, folder: Path, where: str = "config") -> "Experiment":
+        """Check a table of settings as `load` does.
+
+        Raises:
+            ConfigError: naming `where`, the key, the value and the fix.
+        """
+        try:
+            experiment = cls.model_validate(_expanded(table, where))
+        except ValidationError as error:
+            raise ConfigError(f"{where}: {explain(error, cls)}.") from None
+        try:
+            experiment.model.architecture()
+        except StrandwiseError as error:
+            raise ConfigError(f"{where}: {error}.") from None
+        return cls.model_validate(_with_paths(experiment.model_dump(exclude_none=True), folder))
+
+    def changed(self, *changes: str) -> "Experiment":
+        """Return a copy with changes such as ``strand.strategy=rcps``.
+
+        Raises:
+            ConfigError: as `load`.
+        """
+        table = self.model_dump(exclude_none=True, mode="json")
+        for change in changes:
+            _apply(table, change)
+        return type(self).from_table(table, folder=Path.cwd(), where="changed config")
+
+    def to_toml(self) -> str:
+        """Return the whole config, defaults included, as TOML."""
+        table = self.model_dump(exclude_none=True, mode="json")
+        return tomli_w.dumps({key: value for key, value in table.items() if value not in ({}, [])})
+
+    def files(self) -> list[Path]:
+        """Return every input file the config names."""
+        files = [self.genome.fasta] if self.genome else []
+        if self.genome and self.genome.blacklist:
+            files.append(self.genome.blacklist)
+        files += [target.peaks for target in self.targets]
+        return files + [path for table in self.sequences for path in table.files()]
+
+
+def _apply(table: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {change}: write it as section.key=value, for example training.epochs=5.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {change}: '{section}' is not a table with keys of its own.")
+    table[last] = value
+
+
+def _expanded(value: Any, where: str) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _expanded(inner, where) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_expanded(inner, where) for inner in value]
+    if not isinstance(value, str):
+        return value
+
+    def lookup(found: re.Match[str]) -> str:
+        name, default = found["name"], found["default"]
+        if name not in os.environ and default is None:
+            raise ConfigError(f"{where}: ${{{name}}} is not set: export {name}, or write ${{{name}:-default}}.")
+        return os.environ.get(name, default or "")
+
+    return _VARIABLE.sub(lookup, value)
+
+
+def _with_paths(value: Any, folder: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_paths(inner, folder) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_with_paths(inner, folder) for inner in value]
+    return (folder / value.expanduser()).resolve() if isinstance(value, Path) else value

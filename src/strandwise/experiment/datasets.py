@@ -1,0 +1,54 @@
+"""From a config to labelled windows."""
+
+from strandwise.data.peaks import label_peaks, read_targets
+from strandwise.data.sequences import read_sequence_sets
+from strandwise.data.windows import LabelledWindows
+from strandwise.errors import InputError
+from strandwise.experiment.config import Experiment
+from strandwise.files import existing_file
+from strandwise.genome import Genome
+
+
+def check_files(experiment: Experiment) -> None:
+    """Refuse a config that names a file which is not there.
+
+    Raises:
+        InputError: naming the file and the nearest one beside it.
+    """
+    for path in experiment.files():
+        existing_file(path, "named in the config")
+
+
+def read_windows(experiment: Experiment) -> LabelledWindows:
+    """Read every file of an experiment and return its windows, labelled and split.
+
+    Raises:
+        InputError: a file is missing or malformed, or files do not fit each other.
+    """
+    check_files(experiment)
+    windows, split, seed = experiment.windows, experiment.split, experiment.training.seed
+    if experiment.sequences:
+        return read_sequence_sets(experiment.sequences, windows.input_bp, split, seed=seed)
+    genome, blacklist = open_genome(experiment), experiment.genome.blacklist if experiment.genome else None
+    peaks, notes = read_targets(experiment.targets, genome, split.exclude)
+    return label_peaks(
+        genome,
+        peaks,
+        windows,
+        split,
+        experiment.negatives,
+        blacklist=blacklist,
+        seed=seed,
+        notes=notes,
+    )
+
+
+def open_genome(experiment: Experiment) -> Genome:
+    """Return the genome of an experiment.
+
+    Raises:
+        InputError: it has none, or the file is missing or malformed.
+    """
+    if experiment.genome is None:
+        raise InputError("the model was trained on sequences, without a genome: name one with --genome FASTA.")
+    return Genome(experiment.genome.fasta)

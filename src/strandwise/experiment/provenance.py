@@ -1,0 +1,46 @@
+"""What a run was made of and with: versions, seed, counts, hashes of the files that went in."""
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+import torch
+
+from strandwise.data.windows import LabelledWindows
+from strandwise.experiment.config import Experiment
+from strandwise.files import progress, sha256
+from strandwise.models import SequenceModel
+
+PACKAGES = ("strandwise", "torch", "lightning", "numpy", "pandas", "pysam", "pybigtools")
+
+
+def describe_inputs(experiment: Experiment, windows: LabelledWindows, network: SequenceModel) -> dict[str, Any]:
+    """Return what is known before training starts."""
+    files = progress(experiment.files(), "hashing inputs", len(experiment.files()))
+    return {
+        "schema_version": 1,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": {"threads": torch.get_num_threads(), "accelerator": experiment.training.accelerator},
+        "seed": experiment.training.seed,
+        "tracks": list(windows.tracks),
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "windows": windows.summary(),
+        "dropped": dict(windows.dropped),
+        "notes": list(windows.notes),
+        "files": [{"path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)} for path in files],
+    }
+
+
+def describe_training(history: pd.DataFrame, monitor: str, seconds: float) -> dict[str, Any]:
+    """Return how training went: epochs run, the best one, and the time it took."""
+    scores = history[monitor].to_numpy()
+    best = int(scores.argmin() if monitor == "valid_loss" else scores.argmax())
+    return {
+        "epochs": len(history),
+        "best_epoch": int(history["epoch"].to_numpy()[best]),
+        "monitor": monitor,
+        "best_score": float(scores[best]),
+        "training_seconds": round(float(history["seconds"].sum()), 2),
+        "seconds": round(seconds, 2),
+    }

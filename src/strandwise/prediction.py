@@ -1,0 +1,218 @@
+"""A trained model over windows, intervals and whole chromosomes; tables and tracks out."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pysam
+import torch
+from torch import Tensor, nn
+
+from strandwise.data.batches import one_hot
+from strandwise.data.reading import GenomeReader, PackedGenome
+from strandwise.data.windows import LabelledWindows, Reader
+from strandwise.errors import InputError
+from strandwise.files import atomic_path
+from strandwise.genome import Genome, write_bigwig
+from strandwise.layers import Conjoined, Head
+from strandwise.models import SequenceModel
+from strandwise.strand import revcomp
+
+ENDINGS = (".parquet", ".bed", ".bed.gz", ".bw", ".bigwig")
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network ready to be asked: where it runs, and whether it averages both strands.
+
+    Attributes:
+        network: the network as it was trained.
+        conjoin: average the logits of both strands (conjoined and post-hoc conjoined).
+        device: where to run.
+        dtype: float32, or float64 to see how exact the strand law is.
+    """
+
+    network: SequenceModel
+    conjoin: bool
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+
+    @property
+    def head(self) -> Head:
+        """The head that is predicted."""
+        return self.network.heads[0]
+
+    @property
+    def input_bp(self) -> int:
+        """Length of the DNA that the network reads."""
+        return self.network.input_bp
+
+    def logits(self, batches: Iterable[np.ndarray], *, reverse: bool = False) -> Iterator[Tensor]:
+        """Yield the head's logits ``(batch, tracks)`` of batches of codes ``(batch, input_bp)``.
+
+        Args:
+            batches: codes, uint8.
+            reverse: read the reverse complement of each window instead.
+        """
+        with _ready(self.network, self.device, self.dtype) as network, torch.inference_mode():
+            asked: nn.Module = Conjoined(network) if self.conjoin else network
+            kind = network.input_types["sequence"]
+            for codes in batches:
+                sequence = one_hot(torch.from_numpy(codes).to(self.device), self.dtype)
+                yield asked(revcomp(sequence, kind) if reverse else sequence)[self.head.name].cpu()
+
+    def predict(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield predictions ``(batch, tracks)`` on the scale people read, such as probabilities."""
+        for logits in self.logits(batches):
+            yield self.head.activate(logits).numpy()
+
+
+def gathered(reader: Reader, n: int, batch_size: int = 512) -> Iterator[np.ndarray]:
+    """Yield the codes of n windows, batch by batch."""
+    for start in range(0, n, batch_size):
+        yield reader.gather(np.arange(start, min(start + batch_size, n)))
+
+
+def predict_frames(predictor: Predictor, windows: LabelledWindows, batch_size: int = 512) -> Iterator[pd.DataFrame]:
+    """Yield tables of predictions, a row a window: its coordinates, and `pred/TRACK` for each track."""
+    row = 0
+    for values in predictor.predict(gathered(windows.reader, len(windows), batch_size)):
+        places = windows.frame.iloc[row : row + len(values)][["chrom", "start", "end", "name"]]
+        row += len(values)
+        yield places.reset_index(drop=True).join(prediction_columns(predictor.head, values))
+
+
+def prediction_columns(head: Head, values: np.ndarray, prefix: str = "pred") -> pd.DataFrame:
+    """Return a table with a column `PREFIX/TRACK` for each track of ``(rows, tracks)``."""
+    return pd.DataFrame(values, columns=[f"{prefix}/{track}" for track in head.tracks])
+
+
+def chromosome_frames(
+    predictor: Predictor, genome: Genome, chrom: str, step_bp: int, batch_size: int = 512
+) -> Iterator[pd.DataFrame]:
+    """Yield predictions along a whole chromosome: one window centred on each stretch of `step_bp`.
+
+    Rows hold the stretches, which tile the chromosome; at its ends the windows read N.
+    """
+    size = genome.sizes[chrom]
+    start = np.arange(0, size, step_bp)
+    end = np.minimum(start + step_bp, size)
+    packed = PackedGenome(genome, [chrom], predictor.input_bp)
+    origin = (start + end) // 2 - predictor.input_bp // 2 + packed.offsets[chrom]
+    reader = GenomeReader(packed, origin, predictor.input_bp)
+    row = 0
+    for values in predictor.predict(gathered(reader, len(start), batch_size)):
+        here = slice(row, row + len(values))
+        row += len(values)
+        places = pd.DataFrame({"chrom": chrom, "start": start[here], "end": end[here], "name": "."})
+        yield places.join(prediction_columns(predictor.head, values))
+
+
+def write_predictions(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str, int] | None = None) -> list[Path]:
+    """Write tables of predictions as they come, in the format of the ending of `out`.
+
+    ``.parquet`` and ``.bed``/``.bed.gz`` hold all tracks; ``.bw`` makes one file a track, with the name of
+    the track before the ending where there are several. Nothing appears under `out` until all is written.
+
+    Args:
+        frames: as `predict_frames` and `chromosome_frames` yield them.
+        out: where to write.
+        sizes: lengths of the chromosomes, for bigWig.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: an ending that is not known, or bigWig of windows that overlap or have no place.
+    """
+    check_ending(out)
+    if out.name.endswith((".bw", ".bigwig")):
+        return _write_bigwigs(frames, out, sizes)
+    with atomic_path(out) as temporary:
+        if out.name.endswith(".parquet"):
+            _write_parquet(frames, temporary)
+        else:
+            _write_bed(frames, temporary, compress=out.name.endswith(".gz"))
+    return [out]
+
+
+def check_ending(out: Path) -> None:
+    """Refuse a path whose ending names no format.
+
+    Raises:
+        InputError: with the endings that do.
+    """
+    if not out.name.endswith(ENDINGS):
+        raise InputError(f"{out}: the ending names no format that can be written: use {', '.join(ENDINGS)}.")
+
+
+def _write_parquet(frames: Iterable[pd.DataFrame], path: Path) -> None:
+    writer = None
+    try:
+        for frame in frames:
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _write_bed(frames: Iterable[pd.DataFrame], path: Path, compress: bool) -> None:
+    # Blocks of gzip that tabix and genome browsers can enter anywhere.
+    with pysam.BGZFile(str(path), "wb", None) if compress else path.open("wb") as stream:
+        for number, frame in enumerate(frames):
+            header = "#" + "\t".join(map(str, frame.columns)) + "\n" if number == 0 else ""
+            text = frame.to_csv(sep="\t", header=False, index=False, float_format="%.6g", lineterminator="\n")
+            stream.write((header + text).encode())
+
+
+def _write_bigwigs(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str, int] | None) -> list[Path]:
+    if sizes is None:
+        raise InputError(f"{out}: sequences have no place on a chromosome: use .parquet or .bed instead of bigWig.")
+    whole = pd.concat(list(frames), ignore_index=True)
+    # The format wants chromosomes in the order of their names.
+    whole = whole.sort_values(["chrom", "start"], kind="stable", ignore_index=True)
+    same = whole["chrom"].to_numpy()[1:] == whole["chrom"].to_numpy()[:-1]
+    overlap = np.flatnonzero(same & (whole["start"].to_numpy()[1:] < whole["end"].to_numpy()[:-1]))
+    if len(overlap):
+        first = whole.iloc[overlap[0] + 1]
+        raise InputError(
+            f"{out}: a base has one value in a bigWig, and windows overlap at {first['chrom']}:{first['start']}: "
+            "use .parquet or .bed.gz, or predict whole chromosomes with --chrom."
+        )
+    columns = [name for name in whole.columns if str(name).startswith("pred/")]
+    names = bigwig_paths(out, [str(name).removeprefix("pred/") for name in columns])
+    used = {name: size for name, size in sizes.items() if name in set(whole["chrom"])}
+    for column, path in zip(columns, names, strict=True):
+        start = whole["start"].clip(lower=0)
+        end = np.minimum(whole["end"], whole["chrom"].map(sizes))
+        write_bigwig(path, used, zip(whole["chrom"], start, end, whole[column].astype(float), strict=True))
+    return names
+
+
+def bigwig_paths(out: Path, tracks: Sequence[str]) -> list[Path]:
+    """Return the bigWig of each track: `out` itself for one, ``NAME.TRACK.bw`` for several."""
+    if len(tracks) == 1:
+        return [out]
+    safe = [re.sub(r"[^\w.+-]", "_", track) for track in tracks]
+    if len(set(safe)) < len(safe):
+        raise InputError(f"{out}: track names differ only in characters that a file name cannot hold: rename them.")
+    return [out.with_name(f"{out.stem}.{track}{out.suffix}") for track in safe]
+
+
+@contextmanager
+def _ready(network: SequenceModel, device: str, dtype: torch.dtype) -> Iterator[SequenceModel]:
+    """Give a network in eval mode on a device, and return it in the mode, place and precision it had."""
+    first = next(network.parameters())
+    before, training = (first.device, first.dtype), network.training
+    try:
+        yield network.to(device, dtype).eval()
+    finally:
+        network.to(*before).train(training)
