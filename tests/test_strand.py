@@ -105,7 +105,7 @@ def test_plain_features_and_wrong_shapes_are_refused() -> None:
     with pytest.raises(StrandLawError, match="on axis -1"):
         revcomp(torch.zeros(2, 5), dna().pooled())
     with pytest.raises(StrandLawError, match="pool both, or neither"):
-        dna() + unstranded(1).pooled()
+        _ = dna() + unstranded(1).pooled()
     assert not (dna() + plain(1)).lawful
 
 

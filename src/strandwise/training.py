@@ -36,22 +36,24 @@ class TrainingSettings(Settings):
 
     epochs: PositiveInt = 30
     batch_size: PositiveInt = 100
-    learning_rate: PositiveFloat = Field(1e-3, description="of Adam")
+    learning_rate: PositiveFloat = Field(default=1e-3, description="of Adam")
     weight_decay: NonNegativeFloat = 0.0
     class_weights: Literal["balanced", "none"] | PositiveFloat = Field(
-        "balanced",
+        default="balanced",
         description="what a positive counts for: 'balanced' is negatives / positives of each track",
     )
     monitor: Literal["valid_auroc", "valid_aupr", "valid_loss"] = Field(
-        "valid_auroc", description="chooses the best epoch and stops early"
+        default="valid_auroc", description="chooses the best epoch and stops early"
     )
-    patience: PositiveInt = Field(10, description="epochs without improvement before training stops")
+    patience: PositiveInt = Field(default=10, description="epochs without improvement before training stops")
     seed: NonNegativeInt = 0
-    workers: NonNegativeInt = Field(0, description="processes that make batches; the batches do not depend on it")
-    accelerator: str = Field("auto", description="as Lightning's trainer takes it: auto, cpu, gpu, ...")
-    devices: str | int = Field("auto", description="as Lightning's trainer takes it")
+    workers: NonNegativeInt = Field(
+        default=0, description="processes that make batches; the batches do not depend on it"
+    )
+    accelerator: str = Field(default="auto", description="as Lightning's trainer takes it: auto, cpu, gpu, ...")
+    devices: str | int = Field(default="auto", description="as Lightning's trainer takes it")
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
-    tensorboard: bool = Field(False, description="log to TensorBoard too (extra 'trackers')")
+    tensorboard: bool = Field(default=False, description="log to TensorBoard too (extra 'trackers')")
 
 
 class Trainable(lightning.LightningModule):

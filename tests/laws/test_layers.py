@@ -41,12 +41,12 @@ def convolutions() -> list[Case]:
 
 
 def dense_layers() -> list[Case]:
-    pooled = [
+    pooled: list[Case] = [
         (f"Dense {a} -> {b}, pooled", lambda a=a, b=b: Dense(a.pooled(), b.pooled()), (1,))
         for a in TYPES
         for b in TYPES
     ]
-    along = [
+    along: list[Case] = [
         (f"Dense {a} -> {b}, {n} positions", lambda a=a, b=b, n=n: Dense(a, b.pooled(), in_length=n), (n,))
         for a in TYPES
         for b in TYPES

@@ -21,7 +21,7 @@ class GenomeSettings(Settings):
     """The `[genome]` table of a config."""
 
     fasta: Path = Field(description="the genome, plain or bgzip-ed FASTA")
-    blacklist: Path | None = Field(None, description="BED of regions to keep windows away from")
+    blacklist: Path | None = Field(default=None, description="BED of regions to keep windows away from")
 
 
 class TargetSettings(Settings):
@@ -35,9 +35,11 @@ class NegativeSettings(Settings):
     """The `[negatives]` table of a config."""
 
     kind: Literal["random"] = "random"
-    per_peak: float = Field(3.0, gt=0, description="random windows for each window around a peak, in each split")
+    per_peak: float = Field(
+        default=3.0, gt=0, description="random windows for each window around a peak, in each split"
+    )
     distance_bp: int | None = Field(
-        None,
+        default=None,
         ge=0,
         description="least distance from a window's centre to any peak; half of input_bp if not given",
     )

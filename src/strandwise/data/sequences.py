@@ -25,17 +25,17 @@ _COORDINATES = re.compile(r"^(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(\([+
 class SequenceSettings(Settings):
     """One `[[sequences]]` table of a config: positives against negatives, or sequences with a table of labels."""
 
-    name: str = Field("positive", min_length=1, description="name of the track, for positives and negatives")
-    positives: Path | None = Field(None, description="FASTA of bound sequences")
-    negatives: Path | None = Field(None, description="FASTA of unbound sequences")
+    name: str = Field(default="positive", min_length=1, description="name of the track, for positives and negatives")
+    positives: Path | None = Field(default=None, description="FASTA of bound sequences")
+    negatives: Path | None = Field(default=None, description="FASTA of unbound sequences")
     shuffled: Literal["mononucleotide", "dinucleotide"] | None = Field(
-        None, description="make negatives by shuffling the positives, keeping these counts"
+        default=None, description="make negatives by shuffling the positives, keeping these counts"
     )
-    per_positive: PositiveInt = Field(1, description="shuffled negatives for each positive")
-    fasta: Path | None = Field(None, description="FASTA of sequences whose labels stand in a table")
-    labels: Path | None = Field(None, description="tab-separated table: name, then one 0/1 column a track")
+    per_positive: PositiveInt = Field(default=1, description="shuffled negatives for each positive")
+    fasta: Path | None = Field(default=None, description="FASTA of sequences whose labels stand in a table")
+    labels: Path | None = Field(default=None, description="tab-separated table: name, then one 0/1 column a track")
     split: Literal["train", "valid", "test"] | None = Field(
-        None, description="put the whole table into this split; by [split] if not given"
+        default=None, description="put the whole table into this split; by [split] if not given"
     )
 
     @model_validator(mode="after")

@@ -19,11 +19,11 @@ class SplitSettings(Settings):
     the chromosome). Fractions serve sequence sets without coordinates.
     """
 
-    valid: tuple[str, ...] = Field((), description="chromosomes or regions that choose the best epoch")
-    test: tuple[str, ...] = Field((), description="chromosomes or regions that judge the model")
-    exclude: tuple[str, ...] = Field((), description="chromosomes to leave out, such as chrM")
-    valid_fraction: float = Field(0.0, ge=0, lt=1, description="for sequence sets: share drawn for validation")
-    test_fraction: float = Field(0.0, ge=0, lt=1, description="for sequence sets: share drawn for the test")
+    valid: tuple[str, ...] = Field(default=(), description="chromosomes or regions that choose the best epoch")
+    test: tuple[str, ...] = Field(default=(), description="chromosomes or regions that judge the model")
+    exclude: tuple[str, ...] = Field(default=(), description="chromosomes to leave out, such as chrM")
+    valid_fraction: float = Field(default=0.0, ge=0, lt=1, description="for sequence sets: share drawn for validation")
+    test_fraction: float = Field(default=0.0, ge=0, lt=1, description="for sequence sets: share drawn for the test")
 
     @model_validator(mode="after")
     def _apart(self) -> "SplitSettings":

@@ -17,10 +17,14 @@ SPLITS = ("train", "valid", "test")
 class WindowSettings(Settings):
     """The `[windows]` table of a config."""
 
-    input_bp: PositiveInt = Field(1000, description="length of the DNA that the model reads")
-    label_bp: PositiveInt = Field(200, description="a window is positive if a peak lies in its middle label_bp")
-    jitter_bp: NonNegativeInt = Field(0, description="training windows are shifted by up to this, each epoch anew")
-    max_n_fraction: float = Field(0.1, ge=0, le=1, description="random windows with more N than this are dropped")
+    input_bp: PositiveInt = Field(default=1000, description="length of the DNA that the model reads")
+    label_bp: PositiveInt = Field(default=200, description="a window is positive if a peak lies in its middle label_bp")
+    jitter_bp: NonNegativeInt = Field(
+        default=0, description="training windows are shifted by up to this, each epoch anew"
+    )
+    max_n_fraction: float = Field(
+        default=0.1, ge=0, le=1, description="random windows with more N than this are dropped"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> "WindowSettings":

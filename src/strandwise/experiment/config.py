@@ -26,15 +26,15 @@ _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 class Experiment(Settings):
     """Everything that decides a trained model: data, windows, splits, network, strands, training."""
 
-    genome: GenomeSettings | None = Field(None, description="the genome, for targets with peaks")
-    targets: tuple[TargetSettings, ...] = Field((), description="the tracks to predict, from peaks")
-    sequences: tuple[SequenceSettings, ...] = Field((), description="sets of sequences, instead of a genome")
-    windows: WindowSettings = Field(default_factory=WindowSettings)  # pyright: ignore[reportArgumentType]
-    negatives: NegativeSettings = Field(default_factory=NegativeSettings)  # pyright: ignore[reportArgumentType]
-    split: SplitSettings = Field(default_factory=SplitSettings)  # pyright: ignore[reportArgumentType]
-    model: ModelSettings = Field(default_factory=ModelSettings)  # pyright: ignore[reportArgumentType]
-    strand: StrandSettings = Field(default_factory=StrandSettings)  # pyright: ignore[reportArgumentType]
-    training: TrainingSettings = Field(default_factory=TrainingSettings)  # pyright: ignore[reportArgumentType]
+    genome: GenomeSettings | None = Field(default=None, description="the genome, for targets with peaks")
+    targets: tuple[TargetSettings, ...] = Field(default=(), description="the tracks to predict, from peaks")
+    sequences: tuple[SequenceSettings, ...] = Field(default=(), description="sets of sequences, instead of a genome")
+    windows: WindowSettings = Field(default_factory=WindowSettings)
+    negatives: NegativeSettings = Field(default_factory=NegativeSettings)
+    split: SplitSettings = Field(default_factory=SplitSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    strand: StrandSettings = Field(default_factory=StrandSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
 
     @model_validator(mode="after")
     def _one_source(self) -> "Experiment":

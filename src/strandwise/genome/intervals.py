@@ -1,6 +1,7 @@
 """What is done with tables of intervals: other chromosome names, checks against a genome, overlaps."""
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ def rename_chromosomes(frame: pd.DataFrame, match: NameMatch) -> pd.DataFrame:
     return frame.assign(chrom=[match.mapping[chrom] for chrom in frame["chrom"]])
 
 
-def check_within(frame: pd.DataFrame, sizes: dict[str, int], path: object) -> None:
+def check_within(frame: pd.DataFrame, sizes: Mapping[str, int], path: object) -> None:
     """Refuse intervals that reach past the end of their chromosome, as those of another assembly do.
 
     Args:
@@ -78,7 +79,7 @@ def overlaps_any(frame: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
     return found
 
 
-def parse_region(text: str, sizes: dict[str, int]) -> tuple[str, int, int]:
+def parse_region(text: str, sizes: Mapping[str, int]) -> tuple[str, int, int]:
     """Return the chromosome, start and end of a region written as ``chrII:1000-2,000``.
 
     Positions are 0-based and half-open, as in BED; ``chrII`` is the whole chromosome, and

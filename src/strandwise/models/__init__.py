@@ -20,7 +20,7 @@ class ModelSettings(Settings):
 
     model_config = Settings.model_config | {"extra": "allow"}
 
-    name: str = Field("shrikumar_chip", description="one of " + ", ".join(MODELS))
+    name: str = Field(default="shrikumar_chip", description="one of " + ", ".join(MODELS))
 
     @model_validator(mode="after")
     def _known(self) -> "ModelSettings":

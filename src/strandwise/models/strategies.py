@@ -56,9 +56,9 @@ STRATEGIES: dict[str, Strategy] = {
 class StrandSettings(Settings):
     """The `[strand]` table of a config."""
 
-    strategy: str = Field("posthoc", description="one of " + ", ".join(STRATEGIES))
+    strategy: str = Field(default="posthoc", description="one of " + ", ".join(STRATEGIES))
     groups: tuple[tuple[int, ...], ...] | None = Field(
-        None,
+        default=None,
         description="for hybrid: stages lifted as one, counted from 1, as [[1, 2], [3]]; "
         "all convolutional stages if not given",
     )
