@@ -54,11 +54,12 @@ def _dotted(location: Iterable[object]) -> str:
 def _keys_beside(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location[:-1]:
         if isinstance(part, str) and part in schema.model_fields:
-            schema = _table_in(schema.model_fields[part].annotation) or schema
+            schema = table_in(schema.model_fields[part].annotation) or schema
     return list(schema.model_fields)
 
 
-def _table_in(annotation: Any) -> type[BaseModel] | None:
+def table_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the table of settings that an annotation holds, if any."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((table for part in get_args(annotation) if (table := _table_in(part))), None)
+    return next((table for part in get_args(annotation) if (table := table_in(part))), None)

@@ -34,10 +34,10 @@ HISTORY = ("epoch", "train_loss", "valid_loss", "valid_auroc", "valid_aupr", "se
 class TrainingSettings(Settings):
     """The `[training]` table of a config."""
 
-    epochs: PositiveInt = 30
-    batch_size: PositiveInt = 100
+    epochs: PositiveInt = Field(default=30, description="the most epochs to train")
+    batch_size: PositiveInt = Field(default=100, description="windows in a step")
     learning_rate: PositiveFloat = Field(default=1e-3, description="of Adam")
-    weight_decay: NonNegativeFloat = 0.0
+    weight_decay: NonNegativeFloat = Field(default=0.0, description="of Adam")
     class_weights: Literal["balanced", "none"] | PositiveFloat = Field(
         default="balanced",
         description="what a positive counts for: 'balanced' is negatives / positives of each track",
@@ -46,13 +46,15 @@ class TrainingSettings(Settings):
         default="valid_auroc", description="chooses the best epoch and stops early"
     )
     patience: PositiveInt = Field(default=10, description="epochs without improvement before training stops")
-    seed: NonNegativeInt = 0
+    seed: NonNegativeInt = Field(default=0, description="of the first weights, the order, jitter and strands")
     workers: NonNegativeInt = Field(
         default=0, description="processes that make batches; the batches do not depend on it"
     )
     accelerator: str = Field(default="auto", description="as Lightning's trainer takes it: auto, cpu, gpu, ...")
     devices: str | int = Field(default="auto", description="as Lightning's trainer takes it")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = Field(
+        default="32-true", description="as Lightning's trainer takes it"
+    )
     tensorboard: bool = Field(default=False, description="log to TensorBoard too (extra 'trackers')")
 
 

@@ -34,7 +34,7 @@ class TargetSettings(Settings):
 class NegativeSettings(Settings):
     """The `[negatives]` table of a config."""
 
-    kind: Literal["random"] = "random"
+    kind: Literal["random"] = Field(default="random", description="random windows, away from every peak")
     per_peak: float = Field(
         default=3.0, gt=0, description="random windows for each window around a peak, in each split"
     )

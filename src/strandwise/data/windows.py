@@ -26,6 +26,10 @@ class WindowSettings(Settings):
         default=0.1, ge=0, le=1, description="random windows with more N than this are dropped"
     )
 
+    seed: NonNegativeInt = Field(
+        default=0, description="of random windows, shuffled sequences and splits by chance; not of training"
+    )
+
     @model_validator(mode="after")
     def _fits(self) -> "WindowSettings":
         if self.label_bp > self.input_bp:

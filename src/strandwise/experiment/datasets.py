@@ -26,7 +26,7 @@ def read_windows(experiment: Experiment) -> LabelledWindows:
         InputError: a file is missing or malformed, or files do not fit each other.
     """
     check_files(experiment)
-    windows, split, seed = experiment.windows, experiment.split, experiment.training.seed
+    windows, split, seed = experiment.windows, experiment.split, experiment.windows.seed
     if experiment.sequences:
         return read_sequence_sets(experiment.sequences, windows.input_bp, split, seed=seed)
     genome, blacklist = open_genome(experiment), experiment.genome.blacklist if experiment.genome else None

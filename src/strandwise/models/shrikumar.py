@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from strandwise.layers import (
     BatchNorm1d,
@@ -24,6 +24,7 @@ from strandwise.strand import StrandType
 KERAS_NORM = {"momentum": 0.01, "eps": 1e-3}
 
 Readout = Literal["auto", "dense", "weighted_sum"]
+READOUTS = "dense, weighted_sum, or auto: the weighted sum where strands share weights, as in the paper"
 
 
 def convolution_block(features: Features, hidden: Hidden, filters: int, kernel_size: int) -> Stack:
@@ -63,10 +64,12 @@ class ShrikumarSimulated(Architecture):
     class Options(Settings):
         """Sizes; defaults are the paper's."""
 
-        filters: PositiveInt = 20
-        kernel_size: PositiveInt = 21
-        pool_width: PositiveInt = 20
-        readout: Readout = "auto"
+        filters: PositiveInt = Field(
+            default=20, description="filters; twice as many channels where strands share weights"
+        )
+        kernel_size: PositiveInt = Field(default=21, description="bases that a filter reads")
+        pool_width: PositiveInt = Field(default=20, description="width and stride of max pooling")
+        readout: Readout = Field(default="auto", description=READOUTS)
 
     options: Options
     small: ClassVar = {"filters": 3, "kernel_size": 5, "pool_width": 4}
@@ -92,11 +95,13 @@ class ShrikumarChip(Architecture):
     class Options(Settings):
         """Sizes; defaults are those of the paper, with 16 filters as in Zhou et al. 2022."""
 
-        filters: PositiveInt = 16
-        kernel_sizes: tuple[PositiveInt, PositiveInt, PositiveInt] = (15, 14, 14)
-        pool_width: PositiveInt = 40
-        pool_stride: PositiveInt = 20
-        readout: Readout = "auto"
+        filters: PositiveInt = Field(default=16, description="filters of each; twice as many channels if shared")
+        kernel_sizes: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+            default=(15, 14, 14), description="positions that the filters of each convolution read"
+        )
+        pool_width: PositiveInt = Field(default=40, description="width of max pooling")
+        pool_stride: PositiveInt = Field(default=20, description="stride of max pooling")
+        readout: Readout = Field(default="auto", description=READOUTS)
 
     options: Options
     small: ClassVar = {"filters": 3, "kernel_sizes": (5, 4, 4), "pool_width": 6, "pool_stride": 3}

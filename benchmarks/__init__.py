@@ -1,0 +1,1 @@
+"""The speed suite: figures to compare, never a test."""

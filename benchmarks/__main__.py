@@ -1,0 +1,6 @@
+"""Run the whole speed suite: `make bench`."""
+
+from benchmarks import training, windows
+
+windows.main()
+training.main()
