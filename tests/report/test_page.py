@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -131,3 +132,13 @@ def test_a_place_that_cannot_be_written_is_named(make_run, tmp_path):
 def test_the_report_is_made_without_torch():
     code = "import sys, strandwise.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_page_says_which_epoch_was_kept_and_how_sure_the_intervals_are(page_of, make_run):
+    run = make_run()
+    metrics = run.metrics | {"bootstrap": {"level": 0.9}}
+    provenance = run.provenance | {"best_epoch": 12, "monitor": "valid_auroc"}
+    page = page_of(replace(run, metrics=metrics, provenance=provenance))
+    assert "The weights are those of epoch 12, the best by valid_auroc." in page
+    assert "90% interval" in page
+    assert "The weights are those" not in page_of(run)

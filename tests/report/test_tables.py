@@ -38,5 +38,6 @@ def test_the_data_table_spreads_nested_counts(make_run):
 
 def test_an_interval_without_numbers_says_so():
     assert interval_text([0.85111, 0.89222]) == "interval 0.851 to 0.892"
+    assert interval_text([0.85111, 0.89222], 0.95) == "95% interval 0.851 to 0.892"
     for missing in (None, [None, None], [0.1, float("nan")], []):
         assert interval_text(missing) == "no interval"

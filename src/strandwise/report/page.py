@@ -69,6 +69,7 @@ def write_page(results: RunResults, path: str | Path) -> None:
         cards=_cards(results),
         learning=[figure["id"] for figure in learning],
         lowest_loss=_lowest_loss(results),
+        kept_epoch=_kept_epoch(results),
         curve_legend=[LegendEntry(index, track) for index, track in curves],
         curves_left_out=_left_out(results, drawn),
         strand_legend=[LegendEntry(index, track) for index, track in enumerate(scattered)],
@@ -110,7 +111,7 @@ def _cards(results: RunResults) -> list[Card]:
         for name in shown:
             of = "mean over tracks" if len(tracks) > 1 else "of the one track"
             label = f"{metric_name(name)}{f', {head}' if many_heads else ''}"
-            detail = interval_text(intervals.get(name))
+            detail = interval_text(intervals.get(name), results.interval_level)
             cards.append(Card(label, number_cell(mean.get(name), _why_no_mean(tracks)), f"{of}; {detail}"))
     cards.append(
         Card(
@@ -166,6 +167,11 @@ def _lowest_loss(results: RunResults) -> str:
     best = int(np.nanargmin(losses))
     loss, epoch = float(losses[best]), int(history["epoch"].to_numpy()[best])
     return f"The validation loss was lowest, {decimal(loss)}, after epoch {epoch}."
+
+
+def _kept_epoch(results: RunResults) -> str:
+    epoch, monitor = results.provenance.get("best_epoch"), results.provenance.get("monitor")
+    return f"The weights are those of epoch {epoch}, the best by {monitor}." if epoch and monitor else ""
 
 
 def _left_out(results: RunResults, drawn: list[str]) -> str:

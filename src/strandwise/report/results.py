@@ -75,6 +75,11 @@ class RunResults:
         """How far the two strands disagree, on logits; None where it was not measured."""
         return (self.metrics.get("strand") or {}).get("max_deviation")
 
+    @property
+    def interval_level(self) -> float | None:
+        """The share of resamples inside an interval, such as 0.95; None where it is not known."""
+        return (self.metrics.get("bootstrap") or {}).get("level")
+
     def heads(self) -> Iterator[tuple[str, dict[str, dict], dict[str, Any], dict[str, Any]]]:
         """Yield each head's name, its metrics by track, their mean, and the means' intervals."""
         for name, head in self.metrics["heads"].items():

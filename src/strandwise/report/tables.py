@@ -128,7 +128,9 @@ def interval_ends(interval: Any) -> tuple[float, float] | None:
     return float(interval[0]), float(interval[1])
 
 
-def interval_text(interval: Any) -> str:
-    """Return an interval in words, and say so where there is none."""
+def interval_text(interval: Any, level: float | None = None) -> str:
+    """Return an interval in words, with its level where that is known, and say so where there is none."""
     ends = interval_ends(interval)
-    return f"interval {decimal(ends[0])} to {decimal(ends[1])}" if ends else "no interval"
+    if ends is None:
+        return "no interval"
+    return f"{f'{100 * level:g}% ' if level else ''}interval {decimal(ends[0])} to {decimal(ends[1])}"
