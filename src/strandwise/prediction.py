@@ -1,8 +1,9 @@
 """A trained model over windows, intervals and whole chromosomes; tables and tracks out."""
 
+import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from strandwise.data.batches import one_hot
 from strandwise.data.reading import GenomeReader, PackedGenome
 from strandwise.data.windows import LabelledWindows, Reader
-from strandwise.errors import InputError
+from strandwise.errors import InputError, OutputError
 from strandwise.files import atomic_path
 from strandwise.genome import Genome, write_bigwig
 from strandwise.layers import Conjoined, Head
@@ -30,6 +31,8 @@ ENDINGS = (".parquet", ".bed", ".bed.gz", ".bw", ".bigwig")
 @dataclass(frozen=True)
 class Predictor:
     """A network ready to be asked: where it runs, and whether it averages both strands.
+
+    A copy is asked, so the network stays in the mode, place and precision it is in.
 
     Attributes:
         network: the network as it was trained.
@@ -60,12 +63,15 @@ class Predictor:
             batches: codes, uint8.
             reverse: read the reverse complement of each window instead.
         """
-        with _ready(self.network, self.device, self.dtype) as network, torch.inference_mode():
-            asked: nn.Module = Conjoined(network) if self.conjoin else network
-            kind = network.input_types["sequence"]
-            for codes in batches:
+        network = copy.deepcopy(self.network).to(self.device, self.dtype).eval()
+        asked: nn.Module = Conjoined(network) if self.conjoin else network
+        kind = network.input_types["sequence"]
+        for codes in batches:
+            # Entered for each batch anew: between batches the caller's own code runs.
+            with torch.inference_mode():
                 sequence = one_hot(torch.from_numpy(codes).to(self.device), self.dtype)
-                yield asked(revcomp(sequence, kind) if reverse else sequence)[self.head.name].cpu()
+                logits = asked(revcomp(sequence, kind) if reverse else sequence)[self.head.name].cpu()
+            yield logits
 
     def predict(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield predictions ``(batch, tracks)`` on the scale people read, such as probabilities."""
@@ -129,9 +135,11 @@ def write_predictions(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[
         The files written.
 
     Raises:
-        InputError: an ending that is not known, or bigWig of windows that overlap or have no place.
+        InputError: an ending that is not known, no rows, or bigWig of windows that overlap or have no place.
+        OutputError: the place cannot be written.
     """
     check_ending(out)
+    frames = _some(frames, out)
     if out.name.endswith((".bw", ".bigwig")):
         return _write_bigwigs(frames, out, sizes)
     with atomic_path(out) as temporary:
@@ -150,6 +158,15 @@ def check_ending(out: Path) -> None:
     """
     if not out.name.endswith(ENDINGS):
         raise InputError(f"{out}: the ending names no format that can be written: use {', '.join(ENDINGS)}.")
+
+
+def _some(frames: Iterable[pd.DataFrame], out: Path) -> Iterator[pd.DataFrame]:
+    empty = True
+    for frame in frames:
+        empty = False
+        yield frame
+    if empty:
+        raise InputError(f"{out}: there is no window to predict, so nothing was written.")
 
 
 def _write_parquet(frames: Iterable[pd.DataFrame], path: Path) -> None:
@@ -176,25 +193,37 @@ def _write_bed(frames: Iterable[pd.DataFrame], path: Path, compress: bool) -> No
 def _write_bigwigs(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str, int] | None) -> list[Path]:
     if sizes is None:
         raise InputError(f"{out}: sequences have no place on a chromosome: use .parquet or .bed instead of bigWig.")
-    whole = pd.concat(list(frames), ignore_index=True)
-    # The format wants chromosomes in the order of their names.
-    whole = whole.sort_values(["chrom", "start"], kind="stable", ignore_index=True)
-    same = whole["chrom"].to_numpy()[1:] == whole["chrom"].to_numpy()[:-1]
-    overlap = np.flatnonzero(same & (whole["start"].to_numpy()[1:] < whole["end"].to_numpy()[:-1]))
+    # Batch by batch first, so that most overlaps are found before everything is predicted.
+    parts = [_sorted_apart(frame.drop(columns="name"), out) for frame in frames]
+    whole = _sorted_apart(pd.concat(parts, ignore_index=True), out)
+    columns = [name for name in whole.columns if str(name).startswith("pred/")]
+    names = bigwig_paths(out, [str(name).removeprefix("pred/") for name in columns])
+    used = {name: size for name, size in sizes.items() if name in set(whole["chrom"])}
+    start = whole["start"].clip(lower=0)
+    end = np.minimum(whole["end"], whole["chrom"].map(sizes))
+    with ExitStack() as together:
+        for column, path in zip(columns, names, strict=True):
+            temporary = together.enter_context(atomic_path(path))
+            values = zip(whole["chrom"], start, end, whole[column].astype(float), strict=True)
+            try:
+                write_bigwig(temporary, used, values)
+            except OutputError as error:
+                raise OutputError(str(error).replace(str(temporary), str(path))) from error
+    return names
+
+
+def _sorted_apart(frame: pd.DataFrame, out: Path) -> pd.DataFrame:
+    """Return windows in the order that a bigWig wants, by name and start, or refuse those that overlap."""
+    frame = frame.sort_values(["chrom", "start"], kind="stable", ignore_index=True)
+    same = frame["chrom"].to_numpy()[1:] == frame["chrom"].to_numpy()[:-1]
+    overlap = np.flatnonzero(same & (frame["start"].to_numpy()[1:] < frame["end"].to_numpy()[:-1]))
     if len(overlap):
-        first = whole.iloc[overlap[0] + 1]
+        first = frame.iloc[overlap[0] + 1]
         raise InputError(
             f"{out}: a base has one value in a bigWig, and windows overlap at {first['chrom']}:{first['start']}: "
             "use .parquet or .bed.gz, or predict whole chromosomes with --chrom."
         )
-    columns = [name for name in whole.columns if str(name).startswith("pred/")]
-    names = bigwig_paths(out, [str(name).removeprefix("pred/") for name in columns])
-    used = {name: size for name, size in sizes.items() if name in set(whole["chrom"])}
-    for column, path in zip(columns, names, strict=True):
-        start = whole["start"].clip(lower=0)
-        end = np.minimum(whole["end"], whole["chrom"].map(sizes))
-        write_bigwig(path, used, zip(whole["chrom"], start, end, whole[column].astype(float), strict=True))
-    return names
+    return frame
 
 
 def bigwig_paths(out: Path, tracks: Sequence[str]) -> list[Path]:
@@ -205,14 +234,3 @@ def bigwig_paths(out: Path, tracks: Sequence[str]) -> list[Path]:
     if len(set(safe)) < len(safe):
         raise InputError(f"{out}: track names differ only in characters that a file name cannot hold: rename them.")
     return [out.with_name(f"{out.stem}.{track}{out.suffix}") for track in safe]
-
-
-@contextmanager
-def _ready(network: SequenceModel, device: str, dtype: torch.dtype) -> Iterator[SequenceModel]:
-    """Give a network in eval mode on a device, and return it in the mode, place and precision it had."""
-    first = next(network.parameters())
-    before, training = (first.device, first.dtype), network.training
-    try:
-        yield network.to(device, dtype).eval()
-    finally:
-        network.to(*before).train(training)

@@ -14,13 +14,14 @@ from typing import Any, Literal
 import lightning
 import numpy as np
 import torch
+from lightning import Fabric
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 
 from strandwise.data.batches import Batch, TrainingBatches, one_hot, ordered_loader, training_loader
 from strandwise.data.windows import LabelledWindows
-from strandwise.errors import InputError
+from strandwise.errors import InputError, RunError
 from strandwise.files import writing_errors
 from strandwise.layers import Conjoined, Head
 from strandwise.models import SequenceModel, Strategy
@@ -71,7 +72,7 @@ class Trainable(lightning.LightningModule):
         super().__init__()
         self.network = network
         self.settings = settings
-        self.reader: nn.Module = Conjoined(network) if strategy.conjoin_in_training else network
+        self.conjoin = strategy.conjoin_in_training
         self.head: Head = network.heads[0]
         self.register_buffer("positive_weight", positive_weight, persistent=False)
         self._said: list[tuple[Tensor, Batch]] = []
@@ -83,7 +84,9 @@ class Trainable(lightning.LightningModule):
     def logits(self, batch: Batch) -> Tensor:
         """Return the logits of the head for a batch."""
         sequence = one_hot(batch.inputs["sequence"], next(self.network.parameters()).dtype)
-        return self.reader(sequence)[self.head.name]
+        # Wrapped here, so that checkpoints hold the network's weights once and under its own names.
+        reader = Conjoined(self.network) if self.conjoin else self.network
+        return reader(sequence)[self.head.name]
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return the head's loss for a batch."""
@@ -93,7 +96,15 @@ class Trainable(lightning.LightningModule):
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Return the loss of a training batch."""
         loss = self.loss(self.logits(batch), batch)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch_rows(batch))
+        self.log(
+            "train_loss",
+            loss,
+            on_step=False,
+            on_epoch=True,
+            prog_bar=True,
+            sync_dist=True,
+            batch_size=batch_rows(batch),
+        )
         return loss
 
     def validation_step(self, batch: Batch, step: int) -> None:
@@ -129,7 +140,7 @@ class Trainable(lightning.LightningModule):
 
 
 class History(Callback):
-    """Writes a row an epoch to `history.csv`; a resumed run goes on after the epochs its checkpoint holds."""
+    """Writes a row an epoch, counted from 1, to `history.csv`; a resumed run goes on after its checkpoint's."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -137,10 +148,12 @@ class History(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Drop rows of epochs that will be trained again."""
+        if not trainer.is_global_zero:
+            return
         rows = []
         if self.path.exists():
             with self.path.open(newline="", encoding="utf-8") as stream:
-                rows = [row for row in csv.DictReader(stream) if int(row["epoch"]) < trainer.current_epoch]
+                rows = [row for row in csv.DictReader(stream) if int(row["epoch"]) <= trainer.current_epoch]
         self._write(rows, "w")
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -149,9 +162,11 @@ class History(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Append the epoch's row."""
+        if not trainer.is_global_zero:
+            return
         said = trainer.callback_metrics
         row: dict[str, Any] = {name: float(said[name]) for name in HISTORY[1:-1]}
-        self._write([{"epoch": trainer.current_epoch, **row, "seconds": time.monotonic() - self._started}], "a")
+        self._write([{"epoch": trainer.current_epoch + 1, **row, "seconds": time.monotonic() - self._started}], "a")
 
     def _write(self, rows: Sequence[dict[str, Any]], mode: str) -> None:
         with writing_errors(self.path), self.path.open(mode, newline="", encoding="utf-8") as stream:
@@ -163,6 +178,32 @@ class History(Callback):
                 writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in values])
             stream.flush()
             os.fsync(stream.fileno())
+
+
+class Checkpoint(ModelCheckpoint):
+    """Keeps the best epoch by a metric, or the last one; still knows it after the run folder was moved."""
+
+    def __init__(self, folder: Path, name: str, monitor: str | None = None, mode: str = "min") -> None:
+        super().__init__(
+            folder,
+            filename=name,
+            monitor=monitor,
+            mode=mode,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what a stopped run knew, wherever its folder was then."""
+        super().load_state_dict(state_dict | {"dirpath": self.dirpath})
+
+
+class Patience(EarlyStopping):
+    """Stops training that no longer improves; a resumed run that had stopped trains no further."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop at once where patience had run out before."""
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 def fit(
@@ -188,6 +229,7 @@ def fit(
 
     Raises:
         InputError: a split is empty, or a track has no positive or no negative where one is needed.
+        RunError: the checkpoint to go on from is damaged.
     """
     train, valid = windows.split("train"), windows.split("valid")
     check_trainable(train, valid)
@@ -202,25 +244,22 @@ def fit(
         seed=settings.seed,
     )
     checkpoints = folder / "checkpoints"
-    best = ModelCheckpoint(
-        checkpoints,
-        filename="best",
-        monitor=settings.monitor,
-        mode="min" if settings.monitor == "valid_loss" else "max",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
-    stop = EarlyStopping(settings.monitor, mode=best.mode, patience=settings.patience, check_on_train_epoch_end=True)
+    last = _going_on(checkpoints) if resume else _starting_anew(checkpoints)
+    mode = "min" if settings.monitor == "valid_loss" else "max"
+    # The last epoch is saved after the best, so that going on from it knows the best.
+    keep = [Checkpoint(checkpoints, "best", settings.monitor, mode), Checkpoint(checkpoints, "last")]
+    stop = Patience(settings.monitor, mode=mode, patience=settings.patience, check_on_train_epoch_end=True)
     module = Trainable(network, strategy, settings, _positive_weight(train, settings))
-    last = checkpoints / "last.ckpt"
+    dtype = next(network.parameters()).dtype
     with _quiet(), torch.random.fork_rng(), writing_errors(checkpoints):
+        folder.mkdir(parents=True, exist_ok=True)
         trainer = lightning.Trainer(
             max_epochs=settings.epochs,
             accelerator=settings.accelerator,
             devices=settings.devices,
+            strategy="ddp_spawn" if processes(settings) > 1 else "auto",
             precision=settings.precision,
-            callbacks=[History(folder / "history.csv"), stop, best],
+            callbacks=[History(folder / "history.csv"), stop, *keep],
             logger=_logger(folder, settings),
             default_root_dir=folder,
             enable_progress_bar=sys.stderr.isatty(),
@@ -233,13 +272,28 @@ def fit(
             module,
             training_loader(batches, settings.workers),
             ordered_loader(valid, head.name, max(settings.batch_size, 500)),
-            ckpt_path=last if resume and last.exists() else None,
+            ckpt_path=last,
             weights_only=True,
         )
     kept = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")["state_dict"]
     prefix = "network."
     network.load_state_dict({k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)})
-    network.cpu().eval()
+    network.to("cpu", dtype).eval()
+
+
+def processes(settings: TrainingSettings) -> int:
+    """Return how many processes train together: one a device.
+
+    Raises:
+        InputError: an accelerator or devices that this machine does not have.
+    """
+    try:
+        return Fabric(accelerator=settings.accelerator, devices=settings.devices).world_size
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
+        raise InputError(
+            f"training.accelerator = {settings.accelerator!r} with training.devices = {settings.devices!r} cannot "
+            f"be had here ({error}): set both to 'auto', or to what this machine has."
+        ) from error
 
 
 def check_trainable(train: LabelledWindows, valid: LabelledWindows) -> None:
@@ -267,6 +321,26 @@ def check_trainable(train: LabelledWindows, valid: LabelledWindows) -> None:
 def batch_rows(batch: Batch) -> int:
     """Return the number of windows in a batch."""
     return len(batch.inputs["sequence"])
+
+
+def _starting_anew(checkpoints: Path) -> None:
+    # A run that is stopped before its first checkpoint must not go on from those of another.
+    for stale in checkpoints.glob("*.ckpt"):
+        stale.unlink()
+
+
+def _going_on(checkpoints: Path) -> Path | None:
+    last = checkpoints / "last.ckpt"
+    if not last.exists():
+        return None
+    try:
+        torch.load(last, weights_only=True, map_location="cpu")
+    except Exception as error:
+        raise RunError(
+            f"{last}: the checkpoint is damaged or cut off ({type(error).__name__}), so training cannot go on from "
+            "it: start again with --overwrite."
+        ) from error
+    return last
 
 
 def _positive_weight(train: LabelledWindows, settings: TrainingSettings) -> Tensor | None:

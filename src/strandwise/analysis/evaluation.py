@@ -13,7 +13,7 @@ from strandwise.layers import Head
 from strandwise.prediction import Predictor, gathered, prediction_columns
 from strandwise.scores.bootstrap import block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
 from strandwise.scores.metrics import classification_metrics, mean_over_tracks
-from strandwise.strand import strand_deviation
+from strandwise.strand import revcomp, strand_deviation
 
 BLOCK_BP = 100_000
 
@@ -73,7 +73,7 @@ def evaluate_windows(
 
 
 def _strand(forward: torch.Tensor, reverse: torch.Tensor, head: Head, predictor: Predictor) -> dict[str, Any]:
-    typical = (forward - reverse).abs().mean() / (1 + forward.abs().max())
+    typical = (forward - revcomp(reverse, head.type)).abs().mean() / (1 + forward.abs().max())
     return {
         "max_deviation": strand_deviation(forward, reverse, head.type),
         "mean_deviation": float(typical),

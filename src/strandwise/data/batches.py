@@ -12,6 +12,9 @@ from strandwise.data.windows import LabelledWindows
 from strandwise.sequence import revcomp_codes
 from strandwise.strand import StrandType, revcomp
 
+# Of the random numbers: an epoch's order and a batch's shifts and strands are drawn from streams of their own.
+_ORDER, _BATCH = 0, 1
+
 
 class Batch(NamedTuple):
     """What a model reads and should say, by name.
@@ -70,7 +73,7 @@ class TrainingBatches(Dataset[Batch]):
     def __getitem__(self, where: tuple[int, int]) -> Batch:
         epoch, step = where
         rows = self._rows(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        rng = np.random.default_rng([self.seed, epoch, step])
+        rng = np.random.default_rng([self.seed, _BATCH, epoch, step])
         shifts = rng.integers(-self.jitter_bp, self.jitter_bp + 1, len(rows)) if self.jitter_bp else None
         codes = self.windows.reader.gather(rows, shifts)
         targets = torch.from_numpy(self.windows.labels[rows])
@@ -86,8 +89,11 @@ class TrainingBatches(Dataset[Batch]):
 
     def _rows(self, epoch: int) -> np.ndarray:
         if self._order is None or self._order[0] != epoch:
-            self._order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self.windows))
+            self._order = epoch, self._permutation(epoch)
         return self._order[1]
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self.seed, _ORDER, epoch]).permutation(len(self.windows))
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -95,20 +101,25 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __init__(self, steps: int) -> None:
         self.steps, self.epoch = steps, 0
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        self.rank = torch.distributed.get_rank() if distributed else 0
-        self.processes = torch.distributed.get_world_size() if distributed else 1
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next; the trainer calls it."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.steps // self.processes
+        return self.steps // _place()[1]
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        rank, processes = _place()
         for turn in range(len(self)):
-            yield self.epoch, turn * self.processes + self.rank
+            yield self.epoch, turn * processes + rank
+
+
+def _place() -> tuple[int, int]:
+    """Return this process's number and how many train together; asked late, since they start after the loader."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
 
 
 def training_loader(batches: TrainingBatches, workers: int = 0) -> DataLoader[Batch]:

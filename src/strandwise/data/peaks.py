@@ -1,5 +1,6 @@
 """Windows around peaks and away from them, labelled for one or several factors."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import Field
 from strandwise.data.reading import GenomeReader, PackedGenome
 from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
 from strandwise.data.windows import LabelledWindows, WindowSettings, points_within
-from strandwise.errors import InputError, listing
+from strandwise.errors import InputError, did_you_mean, listing
 from strandwise.genome import Genome, check_within, match_names, overlaps_any, read_bed, rename_chromosomes
 from strandwise.schema import Settings
 
@@ -101,7 +102,7 @@ def label_peaks(
     sampler = _Sampler(genome, peaks, windows, negatives, regions, barred, packed, chromosomes)
     rng = np.random.default_rng(seed)
     random = [
-        sampler.draw(str(name), int(np.ceil(count * negatives.per_peak)), rng)
+        sampler.draw(str(name), _random_windows(count, negatives.per_peak), rng)
         for name, count in frame["split"].value_counts().sort_index().items()
     ]
     frame = pd.concat([frame, *random], ignore_index=True)
@@ -109,12 +110,27 @@ def label_peaks(
 
 
 def label_intervals(
-    genome: Genome, intervals: pd.DataFrame, peaks: Mapping[str, pd.DataFrame], windows: WindowSettings
+    genome: Genome,
+    intervals: pd.DataFrame,
+    peaks: Mapping[str, pd.DataFrame],
+    windows: WindowSettings,
+    path: object = "intervals",
 ) -> LabelledWindows:
     """Return one window at the summit or middle of each interval, labelled by peaks where there are any.
 
     Windows may reach past a chromosome's end, where they read N, so that every interval has its row.
+
+    Args:
+        genome: the genome.
+        intervals: as `read_bed` gives them, in the genome's chromosome names.
+        peaks: the peaks of each track.
+        windows: lengths.
+        path: the file of the intervals, for messages.
+
+    Raises:
+        InputError: an interval that itself reaches past its chromosome's end.
     """
+    check_within(intervals, genome.sizes, path)
     start = intervals["summit"].to_numpy() - windows.input_bp // 2
     frame = pd.DataFrame(
         {
@@ -167,7 +183,17 @@ def _measured_chromosomes(
 
 def _notes_on_chromosomes(genome: Genome, used: Sequence[str], split: SplitSettings) -> list[str]:
     idle = [name for name in genome.sizes if name not in used and name not in split.exclude]
-    return [f"no peaks on {listing(idle)}: no windows there"] if idle else []
+    notes = [f"no peaks on {listing(idle)}: no windows there"] if idle else []
+    for name in split.exclude:
+        if name not in genome.sizes:
+            hint = did_you_mean(name, genome.sizes)
+            notes.append(f"split.exclude names '{name}', which is not in {genome.path}{hint}")
+    return notes
+
+
+def _random_windows(peaks: int, per_peak: float) -> int:
+    # 25 * 2.2 is a little more than 55 in binary, and 55 are meant.
+    return math.ceil(round(peaks * per_peak, 9))
 
 
 def _around_peaks(peaks: Mapping[str, pd.DataFrame], input_bp: int) -> pd.DataFrame:
@@ -205,7 +231,8 @@ def _labelled(
     notes: Sequence[str],
 ) -> LabelledWindows:
     chrom = frame["chrom"].to_numpy()
-    first = frame["start"].to_numpy() + (windows.input_bp - windows.label_bp) // 2
+    # Around the base that is the window's centre, so that a window's own peak counts however short label_bp is.
+    first = frame["start"].to_numpy() + windows.input_bp // 2 - windows.label_bp // 2
     columns = [points_within(chrom, first, first + windows.label_bp, points) > 0 for points in peaks.values()]
     labels = np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((len(frame), 0), np.float32)
     origin = packed.origin(chrom, frame["start"].to_numpy())

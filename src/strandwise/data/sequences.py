@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from strandwise.genome import FastaRecord, read_fasta
 from strandwise.schema import Settings
 from strandwise.sequence import dinucleotide_shuffle, encode, shuffle
 
+_NO_END = 2**62
 _COORDINATES = re.compile(r"^(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(\([+-]\))?$")
 
 
@@ -56,11 +57,13 @@ class SequenceSettings(Settings):
         return [path for path in (self.positives, self.negatives, self.fasta, self.labels) if path is not None]
 
 
-class _Set:
+class _Set(NamedTuple):
     """Sequences of one `[[sequences]]` table with their labels, before they are joined."""
 
-    def __init__(self, names: list[str], codes: np.ndarray, labels: dict[str, np.ndarray], origin: list[str]) -> None:
-        self.names, self.codes, self.labels, self.origin = names, codes, labels, origin
+    names: list[str]
+    codes: np.ndarray
+    labels: dict[str, np.ndarray]
+    origin: list[str]
 
 
 def read_sequence_sets(
@@ -70,18 +73,18 @@ def read_sequence_sets(
 
     A track that a table says nothing about has weight 0 for its sequences. A sequence goes to the split its
     table names; else, where `[split]` names chromosomes, to that of the coordinates in its header
-    (``>chr1:100-300``); else by chance, with the fractions of `[split]`.
+    (``>chr1:100-300``); else by chance, with the fractions of `[split]`, all sequences of one name together.
+    Sequences with coordinates on a chromosome of `split.exclude` are left out.
 
     Raises:
-        InputError: sequences shorter than a window or of unequal lengths, letters that are not DNA, a table
-            of labels that does not match its FASTA.
+        InputError: sequences shorter than a window, letters that are not DNA, a table of labels that does not
+            match its FASTA, or a held-out chromosome without a sequence.
         ConfigError: no way to tell the split of a sequence.
     """
     rng = np.random.default_rng(seed)
     sets = [_read(table, input_bp, rng) for table in tables]
     tracks = tuple(dict.fromkeys(track for part in sets for track in part.labels))
-    splits = [_split(table, part, split, rng) for table, part in zip(tables, sets, strict=True)]
-    frame = pd.concat([_frame(part, where) for part, where in zip(sets, splits, strict=True)], ignore_index=True)
+    frame = _assigned(pd.concat([_frame(*pair) for pair in zip(tables, sets, strict=True)]), split, rng)
     labels = np.zeros((len(frame), len(tracks)), dtype=np.float32)
     weights = np.zeros_like(labels)
     row = 0
@@ -93,13 +96,13 @@ def read_sequence_sets(
         row += len(part.names)
     codes = np.concatenate([part.codes for part in sets])
     reader = SequenceReader(codes, input_bp)
-    windows = LabelledWindows(frame, labels, weights, tracks, reader, input_bp)
-    across = np.flatnonzero(frame["split"].to_numpy() != "")
-    if len(across) == len(frame):
-        return windows
-    dropped = Counter({"across the border of a split": len(frame) - len(across)})
-    kept = windows.take(across)
-    return LabelledWindows(kept.frame, kept.labels, kept.weights, tracks, kept.reader, input_bp, dropped)
+    excluded = (frame["placed"] & frame["chrom"].isin(list(split.exclude))).to_numpy()
+    across = (frame["split"] == "").to_numpy() & ~excluded
+    reasons = {"on an excluded chromosome": excluded, "across the border of a split": across}
+    dropped = Counter({reason: int(where.sum()) for reason, where in reasons.items() if where.any()})
+    frame = frame.drop(columns="placed")
+    windows = LabelledWindows(frame, labels, weights, tracks, reader, input_bp, dropped)
+    return windows.take(np.flatnonzero(~excluded & ~across))
 
 
 def read_records(path: Path, input_bp: int) -> tuple[list[FastaRecord], np.ndarray]:
@@ -150,7 +153,8 @@ def _read(table: SequenceSettings, input_bp: int, rng: np.random.Generator) -> _
 def _read_labels(path: Path, names: Sequence[str], fasta: Path) -> dict[str, np.ndarray]:
     existing_file(path, "a table of labels")
     try:
-        table = pd.read_csv(path, sep="\t", dtype={"name": str})
+        # As text, since a sequence may be named NA.
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a tab-separated table ({error}).") from None
     if "name" not in table.columns or len(table.columns) < 2:
@@ -165,48 +169,74 @@ def _read_labels(path: Path, names: Sequence[str], fasta: Path) -> dict[str, np.
     if missing:
         raise InputError(f"{path}: no labels for {len(missing)} sequences of {fasta}: {listing(missing)}.")
     table = table.loc[list(names)]
-    for track in table.columns:
-        if not table[track].isin([0, 1]).all():
-            wrong = table[track][~table[track].isin([0, 1])].iloc[0]
-            raise InputError(f"{path}: column '{track}' holds {wrong!r}: labels are 0 or 1.")
-    return {str(track): table[track].to_numpy(dtype=np.float32) for track in table.columns}
+    return {str(track): _zeros_and_ones(table[track], path) for track in table.columns}
 
 
-def _coordinates(names: Sequence[str]) -> pd.DataFrame | None:
+def _zeros_and_ones(column: pd.Series, path: Path) -> np.ndarray:
+    values = pd.to_numeric(column, errors="coerce")
+    wrong = column[~values.isin([0, 1])]
+    if len(wrong):
+        raise InputError(
+            f"{path}: column '{column.name}' holds {wrong.iloc[0]!r} for '{wrong.index[0]}': labels are 0 or 1."
+        )
+    return values.to_numpy(dtype=np.float32)
+
+
+def _coordinates(names: Sequence[str], input_bp: int) -> pd.DataFrame | None:
+    """Return where the middle `input_bp` of each sequence lie, if every name tells."""
     found = [_COORDINATES.match(name) for name in names]
     if not all(found):
         return None
     rows = [(hit["chrom"], int(hit["start"]), int(hit["end"])) for hit in found if hit]
-    return pd.DataFrame(rows, columns=["chrom", "start", "end"])
+    places = pd.DataFrame(rows, columns=["chrom", "start", "end"])
+    # Holds for BED-like headers and for those of samtools faidx, which count from 1 and include the end.
+    start = places["start"] + (places["end"] - places["start"] - input_bp) // 2
+    return places.assign(start=start, end=start + input_bp)
 
 
-def _split(table: SequenceSettings, part: _Set, split: SplitSettings, rng: np.random.Generator) -> np.ndarray:
-    n = len(part.names)
-    if table.split is not None:
-        return np.full(n, table.split, dtype=object)
-    if split.valid or split.test:
-        where = _coordinates(part.names)
-        if where is None:
-            raise ConfigError(
-                "split.valid and split.test name chromosomes, and some sequences have no coordinates in their "
-                "headers (as in '>chr1:100-300'): use split.valid_fraction and split.test_fraction, or give "
-                "the table its own split."
+def _frame(table: SequenceSettings, part: _Set) -> pd.DataFrame:
+    input_bp = part.codes.shape[1]
+    where = _coordinates(part.names, input_bp)
+    if where is None:
+        places = pd.DataFrame({"chrom": part.names, "start": 0, "end": input_bp, "placed": False})
+    else:
+        places = where.assign(placed=True)
+    return places.assign(name=part.names, origin=part.origin, split=table.split or "")
+
+
+def _assigned(frame: pd.DataFrame, split: SplitSettings, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the sequences with the split of those whose table names none; "" across a border."""
+    frame = frame.reset_index(drop=True)
+    free = (frame["split"] == "").to_numpy()
+    if not free.any():
+        return frame
+    rows, roles = frame[free], frame["split"].to_numpy(dtype=object, copy=True)
+    roles[free] = _by_place(rows, split) if split.valid or split.test else _by_chance(rows, split, rng)
+    return frame.assign(split=roles)
+
+
+def _by_place(rows: pd.DataFrame, split: SplitSettings) -> np.ndarray:
+    if not rows["placed"].all():
+        raise ConfigError(
+            "split.valid and split.test name chromosomes, and some sequences have no coordinates in their "
+            "headers (as in '>chr1:100-300'): use split.valid_fraction and split.test_fraction, or give "
+            "the table its own split."
+        )
+    # The lengths of the chromosomes are not known here, and need not be.
+    sizes = dict.fromkeys(map(str, rows["chrom"].unique()), _NO_END)
+    for region in (*split.valid, *split.test):
+        if region not in sizes and region.rpartition(":")[0] not in sizes:
+            chrom = region.rpartition(":")[0] or region
+            raise InputError(
+                f"split: no sequence lies on '{chrom}'{did_you_mean(chrom, sizes)}: hold out some of {listing(sizes)}."
             )
-        excluded = where["chrom"].isin(list(split.exclude)).to_numpy()
-        sizes = {str(name): int(end) for name, end in where.groupby("chrom")["end"].max().items()}
-        regions = held_out_regions(split, sizes)
-        chrom, start, end = (where[column].to_numpy() for column in ("chrom", "start", "end"))
-        return np.where(excluded, "", assign_split(chrom, start, end, regions))
+    chrom, start, end = (rows[column].to_numpy() for column in ("chrom", "start", "end"))
+    return assign_split(chrom, start, end, held_out_regions(split, sizes))
+
+
+def _by_chance(rows: pd.DataFrame, split: SplitSettings, rng: np.random.Generator) -> np.ndarray:
     # A shuffled negative keeps its positive's name, and so its split.
-    names, inverse = np.unique(np.array(part.names, dtype=object).astype(str), return_inverse=True)
+    names, inverse = np.unique(rows["name"].to_numpy(dtype=str), return_inverse=True)
     draw = rng.random(len(names))[inverse]
     held = split.test_fraction + split.valid_fraction
     return np.select([draw < split.test_fraction, draw < held], ["test", "valid"], "train").astype(object)
-
-
-def _frame(part: _Set, split: np.ndarray) -> pd.DataFrame:
-    where = _coordinates(part.names)
-    n, length = len(part.names), part.codes.shape[1]
-    if where is None:
-        where = pd.DataFrame({"chrom": part.names, "start": np.zeros(n, int), "end": np.full(n, length)})
-    return where.assign(name=part.names, origin=part.origin, split=split)

@@ -30,6 +30,9 @@ class SplitSettings(Settings):
         both = set(self.valid) & set(self.test)
         if both:
             raise ValueError(f"{', '.join(sorted(both))} is in valid and in test: keep it in one of them")
+        for region in (*self.valid, *self.test):
+            if region in self.exclude or region.rpartition(":")[0] in self.exclude:
+                raise ValueError(f"{region} is held out and its chromosome is in exclude: take it out of one of them")
         if self.valid_fraction + self.test_fraction >= 1:
             raise ValueError(
                 f"valid_fraction {self.valid_fraction} and test_fraction {self.test_fraction} leave nothing to "

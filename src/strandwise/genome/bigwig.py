@@ -201,7 +201,15 @@ def write_bigwig(path: str | Path, sizes: dict[str, int], intervals: Iterable[In
     with atomic_path(path) as temporary:
         # Opened here first, because the writer's own error does not say why it cannot.
         temporary.touch()
-        pybigtools.open(str(temporary), "w").write({chrom: int(size) for chrom, size in sizes.items()}, iter(checked))
+        try:
+            pybigtools.open(str(temporary), "w").write(
+                {chrom: int(size) for chrom, size in sizes.items()}, iter(checked)
+            )
+        except BaseException as error:
+            # So the library ends, outside Python's usual exceptions, where the disk fills as it writes.
+            if type(error).__name__ != "PanicException":
+                raise
+            raise _incomplete(path) from error
         if checked.error is not None:
             raise checked.error
         if not checked.covered:
@@ -217,7 +225,11 @@ def _check_written(temporary: Path, path: Path, covered: int) -> None:
     except InputError:
         complete = False
     if not complete:
-        raise OutputError(
-            f"{path}: the bigWig could not be written whole; is the disk full? Nothing was replaced. "
-            "Free some space, or give another place, and run the same command again."
-        )
+        raise _incomplete(path)
+
+
+def _incomplete(path: Path) -> OutputError:
+    return OutputError(
+        f"{path}: the bigWig could not be written whole; is the disk full? Nothing was replaced. "
+        "Free some space, or give another place, and run the same command again."
+    )

@@ -38,7 +38,10 @@ class MaxPool1d(TypedModule):
         lifted: bool = False,
     ) -> None:
         super().__init__(type, type)
-        self.width, self.stride = width, stride or width
+        self.width, self.stride = width, width if stride is None else stride
+        if self.width < 1 or self.stride < 1:
+            raise StrandLawError(f"width {self.width} and stride {self.stride} must both be 1 or more.")
+        self.in_length: int | None = None
         if min(type.sign) < 0:
             raise StrandLawError(
                 f"max pooling on {type} breaks the law, since the maximum of -x is not minus the maximum of x: "
@@ -51,6 +54,7 @@ class MaxPool1d(TypedModule):
             return
         if in_length is None:
             raise StrandLawError(f"max pooling on {type} needs in_length to check that its windows fit.")
+        self.in_length = in_length
         over = (in_length - width) % self.stride
         if over and not lifted:
             raise StrandLawError(
@@ -69,6 +73,7 @@ class MaxPool1d(TypedModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool ``(batch, channels, positions)``."""
+        self.out_length(x.shape[-1])
         left = max_pool(x, self.width, self.stride)
         if not self.from_both_ends:
             return left
@@ -81,6 +86,11 @@ class MaxPool1d(TypedModule):
             raise StrandLawError(
                 f"{length} positions are fewer than the {self.width} of a pooling window: "
                 "widen the input or narrow the window."
+            )
+        if self.in_length not in (None, length):
+            raise StrandLawError(
+                f"max pooling on {self.in_type} was made for {self.in_length} positions, got {length}: its windows "
+                "were checked to fit that length."
             )
         return (length - self.width) // self.stride + 1
 

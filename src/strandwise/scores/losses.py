@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,6 +20,8 @@ def binary_cross_entropy(
         weights: ``(batch, tracks)``; 0 for ambiguous or missing labels.
         positive_weight: ``(tracks,)``, what a positive counts for, against 1 for a negative.
     """
+    # A missing label may be written as NaN, which not even a weight of 0 would silence.
+    targets = torch.where(weights > 0, targets, torch.zeros_like(targets))
     losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none", pos_weight=positive_weight)
     return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
 

@@ -1,0 +1,92 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
+from strandwise.errors import ConfigError, InputError
+
+SIZES = {"chrI": 1000, "chrII": 800, "chrIII": 300}
+
+
+def regions(**table: Any):
+    return held_out_regions(SplitSettings.model_validate(table), SIZES)
+
+
+def test_regions_are_read_as_written() -> None:
+    frame = regions(valid=["chrII"], test=["chrI:600-", "chrI:1-2,00", "chrIII:0-300"])
+    assert list(frame.columns) == ["chrom", "start", "end", "split"]
+    assert frame.to_numpy().tolist() == [
+        ["chrII", 0, 800, "valid"],
+        ["chrI", 600, 1000, "test"],
+        ["chrI", 1, 200, "test"],
+        ["chrIII", 0, 300, "test"],
+    ]
+    assert regions().empty
+
+
+@pytest.mark.parametrize(
+    ("valid", "test"),
+    [
+        (["chrII"], ["chrII:0-100"]),
+        (["chrI:0-300"], ["chrI:299-400"]),
+        (["chrI:100-200"], ["chrI:0-1000"]),
+        (["chrI:0-900", "chrI:10-20"], []),
+        (["chrI:0-900"], ["chrII", "chrI:950-1000", "chrI:500-600"]),
+    ],
+)
+def test_overlaps_are_refused(valid: list[str], test: list[str]) -> None:
+    with pytest.raises(ConfigError, match="overlap: keep them apart"):
+        regions(valid=valid, test=test)
+
+
+def test_neighbours_do_not_overlap() -> None:
+    assert len(regions(valid=["chrI:300-600"], test=["chrI:600-", "chrI:0-300"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"valid": ["chrI"], "test": ["chrI", "chrII"]}, "chrI is in valid and in test: keep it in one"),
+        ({"valid": ["chrI"], "exclude": ["chrI"]}, "chrI is held out and its chromosome is in exclude"),
+        ({"test": ["chrI:0-100"], "exclude": ["chrI"]}, "chrI:0-100 is held out and its chromosome is in exclude"),
+        ({"valid_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
+        ({"valid_fraction": 1.0}, "less than 1"),
+        ({"vaild": ["chrI"]}, "Extra inputs"),
+    ],
+)
+def test_contradictions_are_refused(table: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        SplitSettings.model_validate(table)
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        ("II", r"chromosome 'II' is not in the genome \(did you mean 'chrII'"),
+        ("chrI:0-1001", "1001 is past the end of chrI, which is 1000 bp"),
+        ("chrI:50-50", "not before the end"),
+        ("chrI:1000-", "not before the end"),
+        ("chrI:a-b", "write it as CHROM"),
+    ],
+)
+def test_regions_that_are_not_there(region: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        regions(test=[region])
+
+
+def test_windows_go_where_they_lie_whole() -> None:
+    held = regions(valid=["chrI:300-600"], test=["chrI:600-", "chrII"])
+    rng = np.random.default_rng(0)
+    chrom = np.array(list(SIZES), dtype=object)[rng.integers(0, 3, 500)]
+    start = np.array([rng.integers(0, SIZES[name] - 49) for name in chrom])
+    role_of = {name: ["train"] * size for name, size in SIZES.items()}
+    for name, low, high, role in held.to_numpy():
+        role_of[name][low:high] = [role] * (high - low)
+    # A window has the split of its bases if all of them agree.
+    roles = [set(role_of[name][first : first + 50]) for name, first in zip(chrom, start, strict=True)]
+    found = assign_split(chrom, start, start + 50, held)
+    assert found.tolist() == [next(iter(role)) if len(role) == 1 else "" for role in roles]
+    assert set(found) == {"train", "valid", "test", ""}
+    assert set(assign_split(chrom, start, start + 50, regions())) == {"train"}

@@ -1,0 +1,87 @@
+"""The fast layouts against torch's one-dimensional operations, values and gradients."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from strandwise.layers.layout import convolve, max_pool, normalise
+
+VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
+    "contiguous": lambda x: x.contiguous(),
+    "transposed": lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
+    "every other position": lambda x: x.repeat_interleave(2, dim=2)[..., ::2],
+    "every other channel": lambda x: x.repeat_interleave(2, dim=1)[:, ::2],
+    "flipped": lambda x: x.flip(1, 2).contiguous().flip(1, 2),
+    "expanded batch": lambda x: x[:1].expand(x.shape[0], -1, -1),
+}
+
+
+def compare(view: str, ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Tensor], channels: int = 4) -> None:
+    x = torch.randn(3, channels, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    given = VIEWS[view](x)
+    mine, twin = (given.clone(memory_format=torch.preserve_format).requires_grad_() for _ in range(2))
+    found, expected = ours(VIEWS[view](mine)), theirs(VIEWS[view](twin))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    weights = torch.randn(expected.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for result in (found, expected):
+        (result * weights).sum().backward()
+    torch.testing.assert_close(mine.grad, twin.grad, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("channels", "out", "taps", "dilation"), [(4, 6, 5, 1), (4, 1, 1, 1), (1, 3, 4, 3)])
+def test_convolve(view: str, channels: int, out: int, taps: int, dilation: int) -> None:
+    generator = torch.Generator().manual_seed(2)
+    weight = torch.randn(out, channels, taps, dtype=torch.float64, generator=generator)
+    bias = torch.randn(out, dtype=torch.float64, generator=generator)
+    for offset in (bias, None):
+        compare(
+            view,
+            lambda x, offset=offset: convolve(x, weight, offset, dilation),
+            lambda x, offset=offset: functional.conv1d(x, weight, offset, dilation=dilation),
+            channels,
+        )
+
+
+def test_convolve_gives_weights_their_gradient() -> None:
+    generator = torch.Generator().manual_seed(2)
+    x, first = (torch.randn(shape, dtype=torch.float64, generator=generator) for shape in ((3, 4, 20), (6, 4, 5)))
+    gradients = []
+    for operation in (convolve, lambda x, w, b, dilation: functional.conv1d(x, w, b, dilation=dilation)):
+        weight, bias = first.clone().requires_grad_(), torch.ones(6, dtype=torch.float64, requires_grad=True)
+        (operation(x, weight, bias, 2) ** 2).sum().backward()
+        gradients.append([weight.grad, bias.grad])
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("width", "stride"), [(4, 4), (5, 3), (2, 7), (20, 1), (1, 1)])
+def test_max_pool(view: str, width: int, stride: int) -> None:
+    compare(view, lambda x: max_pool(x, width, stride), lambda x: functional.max_pool1d(x, width, stride))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("train", [True, False])
+def test_normalise(view: str, train: bool) -> None:
+    generator = torch.Generator().manual_seed(3)
+    weight, bias = (torch.randn(4, dtype=torch.float64, generator=generator) for _ in range(2))
+    statistics = []
+
+    def with_statistics(operation: Callable[..., Tensor]) -> Callable[[Tensor], Tensor]:
+        mean, variance = torch.arange(4, dtype=torch.float64), torch.arange(1, 5, dtype=torch.float64)
+        statistics.append((mean, variance))
+        return lambda x: operation(x, mean, variance, weight, bias, train, 0.3, 1e-3)
+
+    compare(view, with_statistics(normalise), with_statistics(functional.batch_norm))
+    torch.testing.assert_close(*statistics, rtol=0, atol=1e-12)
+    assert train == (not torch.equal(statistics[0][0], torch.arange(4, dtype=torch.float64)))
+
+
+def test_normalise_without_positions() -> None:
+    x = torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    zeros, ones = torch.zeros(4, dtype=torch.float64), torch.ones(4, dtype=torch.float64)
+    found = normalise(x, zeros.clone(), ones.clone(), ones, zeros, True, 0.1, 1e-12)
+    torch.testing.assert_close(found, (x - x.mean(0)) / x.std(0, correction=0))

@@ -1,0 +1,95 @@
+import pytest
+import torch
+
+from strandwise.layers.tying import TiedParameter, channels, glorot_uniform, positions, tied_bias, tied_weight
+from strandwise.strand import StrandType, dna, odd, plain, regular, stranded, unstranded
+
+
+def free(out_type: StrandType, in_type: StrandType, *taps: int) -> int:
+    return tied_weight(out_type, in_type, *(positions(n) for n in taps)).free.numel()
+
+
+@pytest.mark.parametrize("taps", [1, 4, 15])
+@pytest.mark.parametrize("n", [1, 3])
+def test_counts_by_hand(n: int, taps: int) -> None:
+    # Each filter of a reverse-complement convolution is free, and its partner follows.
+    assert free(regular(n), dna(), taps) == n * 4 * taps
+    assert free(regular(n), regular(2), taps) == n * 4 * taps
+    assert free(stranded(n), dna(), taps) == n * 4 * taps
+    # An unstranded filter on DNA is its own reverse complement: half of 4 x taps entries.
+    assert free(unstranded(n), dna(), taps) == n * 2 * taps
+    # From one fixed channel to another the taps are a palindrome.
+    assert free(unstranded(n), unstranded(1), taps) == n * ((taps + 1) // 2)
+    # Between fixed and odd channels they are an antipalindrome, whose middle can only be 0.
+    assert free(odd(n), unstranded(1), taps) == n * (taps // 2)
+    assert free(odd(n), odd(1), taps) == n * ((taps + 1) // 2)
+    assert free(plain(n), dna(), taps) == n * 4 * taps
+    assert free(regular(n), plain(3), taps) == 2 * n * 3 * taps
+
+
+def test_weights_without_positions() -> None:
+    assert free(unstranded(3), regular(20)) == 60
+    assert free(odd(2), unstranded(5)) == 0
+    assert free(odd(2), regular(5)) == 10
+    assert tied_bias(regular(7)).free.numel() == 7
+    assert tied_bias(regular(2) + odd(3)).free.numel() == 2
+
+
+TYPES = [dna(), regular(2), stranded(2), unstranded(2), odd(2), regular(1) + odd(2)]
+
+
+@pytest.mark.parametrize("taps", [4, 5])
+@pytest.mark.parametrize("out_type", TYPES, ids=str)
+@pytest.mark.parametrize("in_type", TYPES, ids=str)
+def test_every_entry_is_its_image(out_type: StrandType, in_type: StrandType, taps: int) -> None:
+    weight = tied_weight(out_type, in_type, positions(taps))
+    torch.nn.init.uniform_(weight.free, 0.5, 1.0)
+    full = weight()
+    orbits = set()
+    for o in range(out_type.channels):
+        for i in range(in_type.channels):
+            for k in range(taps):
+                image = (out_type.partner[o], in_type.partner[i], taps - 1 - k)
+                sign = out_type.sign[o] * in_type.sign[i]
+                assert full[o, i, k] == sign * full[image]
+                if image == (o, i, k) and sign < 0:
+                    assert full[o, i, k] == 0
+                else:
+                    orbits.add(frozenset([(o, i, k), image]))
+    assert weight.free.numel() == len(orbits)
+    # The free entries are those the full array holds, each in two places but for its fixed points.
+    assert sorted(weight.free.tolist()) == sorted(abs(full[min(orbit)].item()) for orbit in orbits)
+
+
+def test_assigning_a_full_array_gives_it_back() -> None:
+    weight, other = (tied_weight(regular(2) + odd(1), dna(), positions(3)) for _ in range(2))
+    torch.nn.init.normal_(weight.free)
+    other.assign(weight())
+    assert torch.equal(other(), weight())
+    untied = TiedParameter([channels(plain(2)), positions(3)], tied=False)
+    given = torch.arange(6.0).view(2, 3)
+    untied.assign(given)
+    assert torch.equal(untied(), given)
+
+
+def test_gradients_add_up_over_the_places_of_an_entry() -> None:
+    weight = tied_weight(unstranded(1), odd(1), positions(3))
+    weight.free.data.fill_(2.0)
+    assert weight().flatten().tolist() == [2.0, 0.0, -2.0]
+    (weight() * torch.tensor([1.0, 10.0, 100.0])).sum().backward()
+    assert weight.free.grad is not None
+    assert weight.free.grad.tolist() == [1.0 - 100.0]
+
+
+def test_an_array_that_can_only_be_zero() -> None:
+    weight = tied_weight(odd(2), unstranded(3))
+    assert weight().shape == (2, 3)
+    assert not weight().any()
+
+
+def test_the_start_is_within_glorots_bounds() -> None:
+    weight = tied_weight(regular(50), dna(), positions(20))
+    glorot_uniform(weight, 80, 2000)
+    limit = (6 / 2080) ** 0.5
+    assert 0.98 * limit < weight.free.abs().max() <= limit
+    assert weight.free.mean().abs() < 0.05 * limit
