@@ -28,8 +28,9 @@ check: setup           ## format, lint, types, import contracts, tests
 bench: setup           ## the speed suite; prints figures, judges nothing
 	$(BIN)/python -m benchmarks
 
-docs: setup            ## the examples in README and docs, run as tests
-	$(BIN)/pytest -q README.md docs
+docs: setup            ## write the config reference anew; run the examples in README and docs
+	$(BIN)/python -m strandwise.experiment.reference > docs/config.md
+	$(BIN)/pytest -q README.md docs tests/test_docs.py
 
 clean:
-	rm -rf $(VENV) demo runs .pytest_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache

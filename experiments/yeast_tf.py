@@ -6,7 +6,6 @@ docs/yeast.md. A finished run is not trained again, and one that was stopped goe
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from strandwise.analysis.evaluation import BLOCK_BP
 from strandwise.data.windows import LabelledWindows
 from strandwise.experiment import Experiment, Run, evaluate, train
 from strandwise.experiment.datasets import read_windows
-from strandwise.scores.bootstrap import block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
+from strandwise.scores.bootstrap import Statistic, block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
 from strandwise.sequence import revcomp_codes
 from strandwise.strand import strand_deviation
 
@@ -41,8 +40,7 @@ def main() -> None:
     table.to_csv(out / "results.csv", index=False)
     show_strategies(table)
     windows = read_windows(Experiment.load(CONFIG))
-    kmers = kmer_scores(windows, out / "kmers.npy")
-    show_factors(table, windows.split("test"), kmers, out)
+    show_differences(windows.split("test"), kmer_scores(windows), out)
 
 
 def judge(strategy: str, seed: int, out: Path) -> Iterator[dict[str, object]]:
@@ -52,9 +50,7 @@ def judge(strategy: str, seed: int, out: Path) -> Iterator[dict[str, object]]:
     experiment = Experiment.load(CONFIG, [f"strand.strategy={trained}", f"training.seed={seed}"])
     run = train(experiment, folder, resume=folder.exists())
     results = out / f"posthoc-{seed}" if strategy == "posthoc" else folder
-    if not (results / "metrics.json").exists():
-        evaluate(run, conjoin=True if strategy == "posthoc" else None, out=results)
-    metrics = json.loads((results / "metrics.json").read_text())
+    metrics = evaluate(run, conjoin=True if strategy == "posthoc" else None, out=results)
     for track, values in metrics["heads"]["bound"]["tracks"].items():
         yield {
             "strategy": strategy,
@@ -111,10 +107,8 @@ def kmer_counts(codes: np.ndarray) -> scipy.sparse.csr_matrix:
     return scipy.sparse.csr_matrix(counts, shape=(len(codes), columns.max() + 1))
 
 
-def kmer_scores(windows: LabelledWindows, cache: Path) -> np.ndarray:
+def kmer_scores(windows: LabelledWindows) -> np.ndarray:
     """Return k-mer scores ``(test windows, factors)``; scaling and penalty are those best on the valid split."""
-    if cache.exists():
-        return np.load(cache)
     parts = [windows.split(name) for name in ("train", "valid", "test")]
     counts = [kmer_counts(part.reader.gather(np.arange(len(part)))) for part in parts]
     train_part, valid_part, _ = parts
@@ -135,40 +129,40 @@ def kmer_scores(windows: LabelledWindows, cache: Path) -> np.ndarray:
             tried.append((float(chosen_by), scaled, penalty, test))
     best = max(tried, key=lambda trial: trial[0])
     print(f"\nk-mer model: scaled {best[1]}, C {best[2]}, mean AUROC on chrII {best[0]:.4f}, of {len(tried)} tried")
-    np.save(cache, best[3])
     return best[3]
 
 
-def show_factors(table: pd.DataFrame, test: LabelledWindows, kmers: np.ndarray, out: Path) -> None:
-    """Print the strategy best on chrII against the k-mer model, factor by factor, with paired intervals."""
-    best = max(STRATEGIES, key=lambda strategy: validation_auroc(strategy, out))
-    predictions = [pd.read_parquet(out / f"{best}-{seed}" / "predictions.test.parquet") for seed in SEEDS]
+def show_differences(test: LabelledWindows, kmers: np.ndarray, out: Path) -> None:
+    """Print how each strategy differs from the k-mer model, factor by factor, with paired intervals."""
     blocks = genomic_blocks(test.frame["chrom"], test.frame["start"], BLOCK_BP)
-    rows = np.arange(len(test))
-    print(
-        f"\nbest on chrII: {best}; differences are means over {len(SEEDS)} seeds, intervals paired over 100-kb blocks\n"
-    )
-    print("| factor | positives | metric | k-mer | strandwise | difference | 95 % interval |")
-    print("|---|---|---|---|---|---|---|")
+    columns = [*range(len(test.tracks)), None]
+    names = [f"{track} ({int(test.labels[:, c].sum())})" for c, track in enumerate(test.tracks)]
+    on_valid = {strategy: validation_auroc(strategy, out) for strategy in STRATEGIES}
     for metric, make in (("AUROC", resampled_auroc), ("AUPR", resampled_aupr)):
-        ours, theirs = [], []
-        for c, track in enumerate(test.tracks):
-            labels = test.labels[:, c]
-            ours.append([make(labels, frame[f"pred/{track}"].to_numpy()) for frame in predictions])
-            theirs.append(make(labels, kmers[:, c]))
-        for c, track in [*enumerate(test.tracks), (None, "mean")]:
-            chosen = range(len(test.tracks)) if c is None else [c]
+        theirs = [make(test.labels[:, c], kmers[:, c]) for c in range(len(test.tracks))]
+        print(f"\n{metric}\n\n| | " + " | ".join([*names, "mean", "mean AUROC on chrII"]) + " |")
+        print("|---" * (len(columns) + 2) + "|")
+        values = [model(np.arange(len(test))) for model in theirs]
+        print("| 6-mers | " + " | ".join(f"{value:.3f}" for value in [*values, np.mean(values)]) + " | |")
+        for strategy in STRATEGIES:
+            tables = [pd.read_parquet(out / f"{strategy}-{seed}" / "predictions.test.parquet") for seed in SEEDS]
+            ours = [
+                [make(test.labels[:, c], table[f"pred/{track}"].to_numpy()) for table in tables]
+                for c, track in enumerate(test.tracks)
+            ]
+            found = [block_bootstrap(difference(ours, theirs, c), blocks, n_resamples=2000, seed=0) for c in columns]
+            cells = [f"{gap.estimate:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" for gap in found]
+            print("| " + " | ".join([f"`{strategy}`", *cells, f"{on_valid[strategy]:.4f}"]) + " |")
 
-            def difference(drawn: np.ndarray, chosen=tuple(chosen), ours=ours, theirs=theirs) -> float:
-                gaps = [np.mean([seed(drawn) for seed in ours[i]]) - theirs[i](drawn) for i in chosen]
-                return float(np.mean(gaps))
 
-            found = block_bootstrap(difference, blocks, n_resamples=2000, seed=0)
-            mine = np.mean([seed(rows) for i in chosen for seed in ours[i]])
-            kmer = np.mean([theirs[i](rows) for i in chosen])
-            positives = "" if c is None else f"{int(test.labels[:, c].sum())}"
-            gap = f"{found.estimate:+.4f} | {found.low:+.4f} to {found.high:+.4f}"
-            print(f"| {track} | {positives} | {metric} | {kmer:.4f} | {mine:.4f} | {gap} |")
+def difference(ours: list[list[Statistic]], theirs: list[Statistic], factor: int | None) -> Statistic:
+    """Return the gap of the mean over seeds to the k-mer model, of one factor or of all, as a function of rows."""
+    chosen = range(len(theirs)) if factor is None else [factor]
+
+    def gap(rows: np.ndarray) -> float:
+        return float(np.mean([np.mean([seed(rows) for seed in ours[c]]) - theirs[c](rows) for c in chosen]))
+
+    return gap
 
 
 def validation_auroc(strategy: str, out: Path) -> float:
@@ -176,10 +170,8 @@ def validation_auroc(strategy: str, out: Path) -> float:
     values = []
     for seed in SEEDS:
         results = out / f"{strategy}-{seed}"
-        if not (results / "metrics.valid.json").exists():
-            trained = Run.open(out / f"{'augmented' if strategy == 'posthoc' else strategy}-{seed}")
-            evaluate(trained, split="valid", conjoin=True if strategy == "posthoc" else None, out=results)
-        metrics = json.loads((results / "metrics.valid.json").read_text())
+        trained = Run.open(out / f"{'augmented' if strategy == 'posthoc' else strategy}-{seed}")
+        metrics = evaluate(trained, split="valid", conjoin=True if strategy == "posthoc" else None, out=results)
         values.append(metrics["heads"]["bound"]["mean"]["auroc"])
     return float(np.mean(values))
 

@@ -42,6 +42,8 @@ def test_the_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     config = CONFIG.format(targets=targets, seed=0).replace("epochs = 20", "epochs = 1")
     (tmp_path / "demo" / "demo.toml").write_text(config)
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    exec(compile(example, "README.md", "exec"), {})  # noqa: S102
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})  # noqa: S102
     assert os.path.getsize("runs/first/report.html") > 1_000_000  # noqa: PTH202

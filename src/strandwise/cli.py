@@ -20,7 +20,8 @@ app = typer.Typer(
 )
 simulate = typer.Typer(help="Write simulated data whose truth is known.", no_args_is_help=True)
 app.add_typer(simulate, name="simulate")
-screen = Console()
+# Names come from files: a track may well be called 'Reb1 [rep1]'.
+screen = Console(markup=False, emoji=False)
 
 Config = Annotated[Path, typer.Argument(help="a config in TOML", show_default=False)]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder", show_default=False)]
@@ -39,9 +40,20 @@ class SplitName(StrEnum):
     test = "test"
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        screen.print(f"strandwise {version('strandwise')}")
+        raise typer.Exit
+
+
 @app.callback()
 def settings(
     debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="say which it is")
+    ] = False,
 ) -> None:
     """Hold the options of every command; `main` reads --debug."""
 
@@ -56,7 +68,7 @@ def demo(
     from strandwise.demo import run_demo
 
     run = run_demo(out, seed=seed, overwrite=overwrite, say=screen.print)
-    _print_metrics(run.read_json("metrics.json"))
+    _print_metrics(run.metrics)
     screen.print(f"Report: {run.path / 'report.html'}", soft_wrap=True)
 
 
@@ -68,16 +80,19 @@ def check(config: Config, set: Changes = []) -> None:  # noqa: A002, B006
 
     experiment = Experiment.load(config, set)
     found = job(experiment)
-    _print_notes([*found.windows.notes, *(f"{n} windows dropped: {why}" for why, n in found.windows.dropped.items())])
-    _print_rows("Windows, and positives of each track", found.windows.summary())
+    _print_notes([*found.windows.notes, *found.windows.dropped_notes()])
+    _print_rows("Windows and positives", found.windows.summary())
     screen.print(
         f"{experiment.model.name}, {experiment.strand.strategy}: {found.parameters:,} parameters "
-        f"({experiment.strand.rules.summary})"
+        f"({experiment.strand.rules.summary})",
+        soft_wrap=True,
     )
     for name, kind in found.types.items():
-        screen.print(f"  {name}: {kind}, one batch {found.shapes[name]}", highlight=False)
+        screen.print(f"  {name}: {kind}, one batch {found.shapes[name]}", highlight=False, soft_wrap=True)
     promise = "exact by construction" if found.lawful else "not promised by this strategy"
-    screen.print(f"Strand deviation of the untrained model on one batch: {found.deviation:.2g} ({promise})")
+    screen.print(
+        f"Strand deviation of the untrained model on one batch: {found.deviation:.2g} ({promise})", soft_wrap=True
+    )
 
 
 @app.command()
@@ -90,13 +105,17 @@ def train(
     overwrite: Overwrite = False,
 ) -> None:
     """Train a model."""
+    from strandwise.data.windows import dropped_notes
     from strandwise.experiment import Experiment
     from strandwise.experiment import train as job
 
     changes = [*set, *([] if seed is None else [f"training.seed={seed}"])]
-    run = job(Experiment.load(config, changes), out, resume=resume, overwrite=overwrite)
+    experiment = Experiment.load(config, changes)
+    if resume and not out.exists():
+        _print_notes([f"nothing to resume in {out} yet: training starts anew"])
+    run = job(experiment, out, resume=resume, overwrite=overwrite)
     made = run.provenance
-    _print_notes([*made["notes"], *(f"{n} windows dropped: {why}" for why, n in made["dropped"].items())])
+    _print_notes([*made["notes"], *dropped_notes(made["dropped"])])
     screen.print(
         f"{run.path}: {made['epochs']} epochs in {made['training_seconds']:.0f} s, best {made['best_epoch']} "
         f"({made['monitor']} {made['best_score']:.4f}), {made['parameters']:,} parameters",
@@ -111,7 +130,7 @@ def evaluate(
     bed: Annotated[Path | None, typer.Option(help="judge windows at these intervals instead")] = None,
     conjoin: Annotated[
         bool | None,
-        typer.Option("--conjoin/--no-conjoin", help="average both strands, whatever the strategy"),
+        typer.Option("--conjoin/--no-conjoin", help="average both strands, whatever the strategy (with --out)"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results; the run folder if not given")] = None,
 ) -> None:
@@ -181,7 +200,7 @@ def simulate_sequences_command(
 
 def _print_notes(notes: list[str]) -> None:
     for note in notes:
-        screen.print(f"Note: {note}", soft_wrap=True, markup=False)
+        screen.print(f"Note: {_plain(note)}", soft_wrap=True)
 
 
 def _print_rows(title: str, rows: list[dict[str, object]]) -> None:
@@ -194,17 +213,27 @@ def _print_rows(title: str, rows: list[dict[str, object]]) -> None:
 
 
 def _print_metrics(metrics: Mapping[str, Any]) -> None:
+    _print_notes(metrics.get("notes", []))
     for name, head in metrics["heads"].items():
         rows = [{"track": track, **values} for track, values in head["tracks"].items()]
-        rows.append({"track": "mean", **head["mean"]})
+        if len(rows) > 1:
+            rows.append({"track": "mean", **head["mean"]})
         shown = ("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives")
         _print_rows(
             f"{name}, {metrics['split']}: {metrics['n']:,} windows",
             [{"track": row["track"], **{key: _number(row.get(key)) for key in shown}} for row in rows],
         )
         for metric, (low, high) in head["ci"].items():
-            screen.print(f"Mean {metric}: {_number(head['mean'][metric])} (95 % interval {low:.3f} to {high:.3f})")
+            screen.print(
+                f"Mean {metric}: {_number(head['mean'][metric])} (95 % interval {low:.3f} to {high:.3f})",
+                soft_wrap=True,
+            )
     screen.print(f"Largest strand deviation: {metrics['strand']['max_deviation']:.2g}")
+
+
+def _plain(text: str) -> str:
+    """Return text without what a terminal would obey: files of strangers may hold it."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _number(value: object) -> str:
@@ -220,10 +249,16 @@ def main() -> None:
         sys.argv.remove("--debug")
     try:
         app()
-    except StrandwiseError as error:
+    except (StrandwiseError, OSError, MemoryError) as error:
         if debug:
             raise
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        said = str(error)
+        if isinstance(error, OSError):
+            said = f"{error.filename or 'a file'}: {error.strerror or error}."
+        if isinstance(error, MemoryError):
+            said = f"out of memory ({said or 'no more to be had'}): ask for less at a time, or use a larger machine."
+        console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+        console.print(f"error: {_plain(said)}", style="red", soft_wrap=True)
         sys.exit(2)
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from strandwise.data.simulation import SimulatedGenome, simulate_genome
 from strandwise.errors import RunError
 from strandwise.experiment import Experiment, Run, evaluate, train, write_report
-from strandwise.files import write_text
+from strandwise.files import TEMPORARY, is_free, write_text, writing_errors
 
 CONFIG = """\
 # Which of four factors binds where, in the first of two cell types of a simulated genome.
+title = "Four factors in a simulated genome"
+
 [genome]
 fasta = "genome/genome.fa.gz"
 
@@ -51,19 +53,15 @@ def run_demo(
     Args:
         out: gets `genome/`, `demo.toml` and `run/`, whose `report.html` is the result.
         seed: of the genome and of training.
-        overwrite: replace a demo that is there.
+        overwrite: replace a demo that is there; files of yours beside it stay.
         say: is told what happens next.
 
     Raises:
         RunError: something else is in the way.
+        OutputError: the place cannot be written.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if not overwrite or not (out / "demo.toml").is_file():
-            fix = "give another --out" + ("" if overwrite else " or --overwrite")
-            raise RunError(f"{out}: exists and is not {'a demo' if overwrite else 'empty'}: {fix}.")
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
+    _make_room(out, overwrite)
     write_text(out / "demo.toml", "")
     say("Simulating a genome of 2 Mb with planted motifs of four factors")
     genome = simulate_genome(out / "genome", seed=seed)
@@ -77,6 +75,18 @@ def run_demo(
     evaluate(run)
     write_report([run])
     return run
+
+
+def _make_room(out: Path, overwrite: bool) -> None:
+    if not is_free(out) and not (overwrite and (out / "demo.toml").is_file()):
+        fix = "give another --out" + ("" if overwrite else " or --overwrite")
+        raise RunError(f"{out}: exists and is not {'a demo' if overwrite else 'empty'}: {fix}.")
+    with writing_errors(out):
+        for entry in [out / "run", out / "genome", *out.glob(TEMPORARY)]:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
 
 
 def _config(genome: SimulatedGenome, out: Path, seed: int) -> str:

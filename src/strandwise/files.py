@@ -7,13 +7,27 @@ import secrets
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
 from strandwise.errors import InputError, OutputError, did_you_mean
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EISDIR, errno.EEXIST}
+_NOT_WRITABLE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.ENOENT,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+}
+
+TEMPORARY = f".{'[0-9a-f]' * 8}.tmp.*"
+"""A pattern of the names that `atomic_path` writes under; one that is left is of a process that was killed."""
 
 Item = TypeVar("Item")
 
@@ -33,6 +47,11 @@ def writing_errors(path: Path) -> Iterator[None]:
             ) from error
         if error.errno in _NOT_WRITABLE:
             raise OutputError(f"{path}: cannot be written ({error.strerror}). Give another place.") from error
+        if error.errno is None:
+            raise OutputError(
+                f"{path}: could not be written whole ({error}); is the disk full? Nothing was replaced. "
+                "Free some space, or give another place, and run the same command again."
+            ) from error
         raise
 
 
@@ -44,22 +63,53 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     since some writers choose their format by the ending.
 
     Raises:
-        OutputError: the disk is full, or the folder cannot be written.
+        OutputError: the disk is full, or the place cannot be written; the latter before the block runs.
     """
     path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(4)}.tmp.{path.name}")
+    mode = check_writable(path)
+    temporary = _temporary(path)
     try:
         with writing_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             # Some writers make files that only their owner may read; a result is there to be shared.
-            temporary.chmod(0o644)
+            temporary.chmod(mode)
             temporary.replace(path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> int:
+    """Refuse a place that cannot be written, before the work whose result goes there; make its folder.
+
+    Returns:
+        The permissions that the user's umask gives a new file there.
+
+    Raises:
+        OutputError: naming the place and why.
+    """
+    with writing_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path)
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
+        temporary.unlink()
+        return mode
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{secrets.token_hex(4)}.tmp.{path.name}")
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a folder does not exist, or holds nothing but what killed processes left."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(fnmatchcase(entry.name, TEMPORARY) for entry in folder.iterdir())
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -75,14 +125,17 @@ def existing_file(path: str | Path, what: str) -> Path:
         InputError: naming the path and the nearest file beside it.
     """
     path = Path(path)
-    if path.is_file():
-        if not os.access(path, os.R_OK):
-            raise InputError(f"{path}: {what} cannot be read (permission denied).")
-        return path
-    if path.is_dir():
-        raise InputError(f"{path}: {what} is expected to be a file, and this is a folder.")
-    beside = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
-    hint = f" The folder {path.parent} does not exist." if not path.parent.is_dir() else ""
+    try:
+        if path.is_file():
+            if not os.access(path, os.R_OK):
+                raise InputError(f"{path}: {what} cannot be read (permission denied).")
+            return path
+        if path.is_dir():
+            raise InputError(f"{path}: {what} is expected to be a file, and this is a folder.")
+        beside = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+        hint = f" The folder {path.parent} does not exist." if not path.parent.is_dir() else ""
+    except OSError as error:
+        raise InputError(f"{path}: {what} cannot be read ({error.strerror}).") from error
     raise InputError(f"{path}: no such file ({what}){did_you_mean(path.name, beside)}.{hint}")
 
 

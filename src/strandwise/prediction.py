@@ -25,7 +25,8 @@ from strandwise.layers import Conjoined, Head
 from strandwise.models import SequenceModel
 from strandwise.strand import revcomp
 
-ENDINGS = (".parquet", ".bed", ".bed.gz", ".bw", ".bigwig")
+BIGWIG = (".bw", ".bigWig", ".bigwig")
+ENDINGS = (".parquet", ".bed", ".bed.gz", *BIGWIG)
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def write_predictions(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[
     """
     check_ending(out)
     frames = _some(frames, out)
-    if out.name.endswith((".bw", ".bigwig")):
+    if out.name.endswith(BIGWIG):
         return _write_bigwigs(frames, out, sizes)
     with atomic_path(out) as temporary:
         if out.name.endswith(".parquet"):
@@ -184,10 +185,18 @@ def _write_parquet(frames: Iterable[pd.DataFrame], path: Path) -> None:
 def _write_bed(frames: Iterable[pd.DataFrame], path: Path, compress: bool) -> None:
     # Blocks of gzip that tabix and genome browsers can enter anywhere.
     with pysam.BGZFile(str(path), "wb", None) if compress else path.open("wb") as stream:
-        for number, frame in enumerate(frames):
+        for number, frame in enumerate(map(_as_bed, frames)):
             header = "#" + "\t".join(map(str, frame.columns)) + "\n" if number == 0 else ""
             text = frame.to_csv(sep="\t", header=False, index=False, float_format="%.6g", lineterminator="\n")
             stream.write((header + text).encode())
+
+
+def _as_bed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return predictions as BED: starts from 0, and a score of 0 to 1000 by the highest prediction, then each track."""
+    predictions = frame.filter(like="pred/")
+    score = (1000 * predictions.max(axis=1)).clip(0, 1000).round().astype(int)
+    places = frame[["chrom", "start", "end", "name"]].assign(start=frame["start"].clip(lower=0))
+    return places.assign(score=score, strand=".").join(predictions)
 
 
 def _write_bigwigs(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str, int] | None) -> list[Path]:

@@ -1,5 +1,6 @@
 """The base of every settings table, and the words for what is wrong in one."""
 
+import json
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -25,22 +26,59 @@ def explain(error: ValidationError, schema: type[BaseModel], prefix: str = "") -
         schema: the table that was read.
         prefix: name of the table, where it is part of a larger one.
     """
-    return "; ".join(_fault(fault, schema, prefix) for fault in error.errors(include_url=False))
+    said: dict[str, list[str]] = {}
+    for fault in error.errors(include_url=False):
+        key, text = _fault(fault, schema, prefix)
+        said.setdefault(key, []).append(text)
+    # A key that takes one thing or another has a fault for each.
+    return "; ".join(f"{key}{', or '.join(dict.fromkeys(texts))}" for key, texts in said.items())
 
 
-def _fault(fault: Any, schema: type[BaseModel], prefix: str) -> str:
-    location = [*([prefix] if prefix else []), *fault["loc"]]
+def _fault(fault: Any, schema: type[BaseModel], prefix: str) -> tuple[str, str]:
+    """Return the key with its value, and what is wrong with it."""
+    given = fault["loc"] if fault["type"] == "extra_forbidden" else _written(fault["loc"], schema)
+    location = [*([prefix] if prefix else []), *given]
     key = _dotted(location)
     if fault["type"] == "extra_forbidden":
         known = _keys_beside(schema, fault["loc"])
         hint = did_you_mean(str(location[-1]), known) or f" (known keys: {', '.join(known)})"
-        return f"{key} is not a known key{hint}"
+        return key, f" is not a known key{hint}"
     if fault["type"] == "missing":
-        return f"{key} is missing: add it"
+        return key, " is missing: add it"
     if fault["type"] == "value_error":
-        return f"{key}: {fault['ctx']['error']}" if key else str(fault["ctx"]["error"])
-    message = fault["msg"][0].lower() + fault["msg"][1:]
-    return f"{key} = {fault['input']!r}: {message}"
+        return (f"{key}: " if key else ""), str(fault["ctx"]["error"])
+    return f"{key} = {_cut(repr(fault['input']))}: ", _plainly(fault, key)
+
+
+def _plainly(fault: Any, key: str) -> str:
+    """Return pydantic's complaint in the words of TOML."""
+    kind, given = fault["type"], fault["input"]
+    if kind == "tuple_type" and isinstance(given, dict):
+        return f"begin each of these tables with [[{key}]], in two brackets"
+    if kind == "tuple_type":
+        return f"write a list, as in [{json.dumps(given) if isinstance(given, str | int) else '...'}]"
+    if kind in {"model_type", "dict_type"}:
+        return "write a table with keys of its own"
+    if kind == "path_type":
+        return "write a path in quotes"
+    return fault["msg"][0].lower() + fault["msg"][1:]
+
+
+def _cut(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _written(location: tuple[int | str, ...], schema: type[BaseModel]) -> list[int | str]:
+    """Return the part of a location that stands in the config, without pydantic's names for alternatives."""
+    table: type[BaseModel] | None = schema
+    found: list[int | str] = []
+    for part in location:
+        if isinstance(part, str):
+            if table is None or part not in table.model_fields:
+                break
+            table = table_in(table.model_fields[part].annotation)
+        found.append(part)
+    return found
 
 
 def _dotted(location: Iterable[object]) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -95,7 +96,7 @@ def label_peaks(
         barred, said = _read_intervals(blacklist, genome, split.exclude)
         notes += said
         frame = _drop(frame, overlaps_any(frame, barred), "in the blacklist", dropped)
-    frame["split"] = _splits(frame, regions)
+    frame["split"] = _splits(frame, regions, windows.jitter_bp)
     frame = _drop(frame, frame["split"] == "", "across the border of a split", dropped)
 
     packed = PackedGenome(genome, chromosomes, windows.input_bp + windows.jitter_bp)
@@ -118,7 +119,8 @@ def label_intervals(
 ) -> LabelledWindows:
     """Return one window at the summit or middle of each interval, labelled by peaks where there are any.
 
-    Windows may reach past a chromosome's end, where they read N, so that every interval has its row.
+    Labels on a chromosome without a peak of any track, which was perhaps never measured, have weight 0. Windows may
+    reach past a chromosome's end, where they read N, so that every interval has its row.
 
     Args:
         genome: the genome.
@@ -146,7 +148,22 @@ def label_intervals(
     past = int(((frame["start"] < 0) | (frame["end"] > sizes)).sum())
     notes = [f"{past} windows reach past a chromosome's end and read N there"] if past else []
     packed = PackedGenome(genome, list(pd.unique(frame["chrom"])), windows.input_bp)
-    return _labelled(frame, peaks, packed, windows, Counter(), notes)
+    found = _labelled(frame, peaks, packed, windows, Counter(), notes)
+    measured = {name for points in peaks.values() for name in points["chrom"].unique()}
+    known = frame["chrom"].isin(list(measured)).to_numpy()
+    if not peaks or known.all():
+        return found
+    said = f"{(~known).sum()} windows lie on chromosomes without peaks of any track: their labels are not known"
+    return replace(found, weights=found.weights * known[:, None], notes=(*found.notes, said))
+
+
+def noting_training(windows: LabelledWindows, regions: pd.DataFrame) -> LabelledWindows:
+    """Return windows with a note on how many of them lie where a model was trained, outside the held-out regions."""
+    seen = int((_splits(windows.frame, regions) == "train").sum())
+    if not seen:
+        return windows
+    said = f"{seen} of {len(windows)} windows lie where the model was trained: they flatter it"
+    return replace(windows, notes=(*windows.notes, said))
 
 
 def _read_intervals(path: Path, genome: Genome, exclude: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -218,8 +235,9 @@ def _drop(frame: pd.DataFrame, where: pd.Series | np.ndarray, reason: str, dropp
     return frame[~where].reset_index(drop=True)
 
 
-def _splits(frame: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
-    return assign_split(frame["chrom"].to_numpy(), frame["start"].to_numpy(), frame["end"].to_numpy(), regions)
+def _splits(frame: pd.DataFrame, regions: pd.DataFrame, jitter_bp: int = 0) -> np.ndarray:
+    chrom, start, end = (frame[column].to_numpy() for column in ("chrom", "start", "end"))
+    return assign_split(chrom, start, end, regions, jitter_bp)
 
 
 def _labelled(
@@ -286,7 +304,7 @@ class _Sampler:
     def _candidates(self, split: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
         which, start = self._positions(split, count, rng)
         chrom, end = self.chromosomes[which], start + self.windows.input_bp
-        keep = assign_split(chrom, start, end, self.regions) == split
+        keep = assign_split(chrom, start, end, self.regions, self.windows.jitter_bp) == split
         centre = start + self.windows.input_bp // 2
         keep &= points_within(chrom, centre - self.distance, centre + self.distance + 1, self.points) == 0
         frame = pd.DataFrame(

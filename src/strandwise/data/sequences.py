@@ -67,14 +67,15 @@ class _Set(NamedTuple):
 
 
 def read_sequence_sets(
-    tables: Sequence[SequenceSettings], input_bp: int, split: SplitSettings, *, seed: int = 0
+    tables: Sequence[SequenceSettings], input_bp: int, split: SplitSettings, *, jitter_bp: int = 0, seed: int = 0
 ) -> LabelledWindows:
     """Read sets of sequences into windows: the middle `input_bp` of each sequence.
 
     A track that a table says nothing about has weight 0 for its sequences. A sequence goes to the split its
     table names; else, where `[split]` names chromosomes, to that of the coordinates in its header
     (``>chr1:100-300``); else by chance, with the fractions of `[split]`, all sequences of one name together.
-    Sequences with coordinates on a chromosome of `split.exclude` are left out.
+    Sequences with coordinates on a chromosome of `split.exclude` are left out. With jitter, each sequence must be
+    longer than a window by `jitter_bp` on both sides.
 
     Raises:
         InputError: sequences shorter than a window, letters that are not DNA, a table of labels that does not
@@ -82,9 +83,9 @@ def read_sequence_sets(
         ConfigError: no way to tell the split of a sequence.
     """
     rng = np.random.default_rng(seed)
-    sets = [_read(table, input_bp, rng) for table in tables]
+    sets = [_read(table, input_bp + 2 * jitter_bp, rng) for table in tables]
     tracks = tuple(dict.fromkeys(track for part in sets for track in part.labels))
-    frame = _assigned(pd.concat([_frame(*pair) for pair in zip(tables, sets, strict=True)]), split, rng)
+    frame = _assigned(pd.concat([_frame(*pair, input_bp) for pair in zip(tables, sets, strict=True)]), split, rng)
     labels = np.zeros((len(frame), len(tracks)), dtype=np.float32)
     weights = np.zeros_like(labels)
     row = 0
@@ -105,39 +106,39 @@ def read_sequence_sets(
     return windows.take(np.flatnonzero(~excluded & ~across))
 
 
-def read_records(path: Path, input_bp: int) -> tuple[list[FastaRecord], np.ndarray]:
-    """Return the records of a FASTA and the codes ``(records, input_bp)`` of the middle of each.
+def read_records(path: Path, width: int) -> tuple[list[FastaRecord], np.ndarray]:
+    """Return the records of a FASTA and the codes ``(records, width)`` of the middle of each.
 
     Raises:
         InputError: a sequence shorter than a window, or letters that are not DNA.
     """
     records = list(read_fasta(existing_file(path, "a FASTA of sequences")))
-    short = [record for record in records if len(record.letters) < input_bp]
+    short = [record for record in records if len(record.letters) < width]
     if short:
         raise InputError(
-            f"{path}: {len(short)} of {len(records)} sequences are shorter than the {input_bp} bp that the model "
-            f"reads, the first is '{short[0].name}' ({len(short[0].letters)} bp): lower windows.input_bp, "
-            "lengthen them with their flanks, or remove them."
+            f"{path}: {len(short)} of {len(records)} sequences are shorter than the {width} bp that are read "
+            f"of each, the first is '{short[0].name}' ({len(short[0].letters)} bp): lower windows.input_bp or "
+            "windows.jitter_bp, lengthen them with their flanks, or remove them."
         )
     middles = []
     for record in records:
-        start = (len(record.letters) - input_bp) // 2
+        start = (len(record.letters) - width) // 2
         what = f"{path}: sequence '{record.name}'"
-        middles.append(encode(record.letters[start : start + input_bp], what=what))
+        middles.append(encode(record.letters[start : start + width], what=what))
     return records, np.stack(middles)
 
 
-def _read(table: SequenceSettings, input_bp: int, rng: np.random.Generator) -> _Set:
+def _read(table: SequenceSettings, width: int, rng: np.random.Generator) -> _Set:
     if table.fasta is not None and table.labels is not None:
-        records, codes = read_records(table.fasta, input_bp)
+        records, codes = read_records(table.fasta, width)
         labels = _read_labels(table.labels, [record.name for record in records], table.fasta)
         return _Set([record.name for record in records], codes, labels, ["labelled"] * len(records))
     if table.positives is None:
         raise ConfigError("sequences: give positives, or fasta and labels.")
-    records, positives = read_records(table.positives, input_bp)
+    records, positives = read_records(table.positives, width)
     names = [record.name for record in records]
     if table.negatives is not None:
-        others, negatives = read_records(table.negatives, input_bp)
+        others, negatives = read_records(table.negatives, width)
         names += [record.name for record in others]
         origin = "negative"
     else:
@@ -194,8 +195,7 @@ def _coordinates(names: Sequence[str], input_bp: int) -> pd.DataFrame | None:
     return places.assign(start=start, end=start + input_bp)
 
 
-def _frame(table: SequenceSettings, part: _Set) -> pd.DataFrame:
-    input_bp = part.codes.shape[1]
+def _frame(table: SequenceSettings, part: _Set, input_bp: int) -> pd.DataFrame:
     where = _coordinates(part.names, input_bp)
     if where is None:
         places = pd.DataFrame({"chrom": part.names, "start": 0, "end": input_bp, "placed": False})

@@ -57,15 +57,18 @@ def held_out_regions(settings: SplitSettings, sizes: Mapping[str, int]) -> pd.Da
     return pd.DataFrame(rows, columns=["chrom", "start", "end", "split"])
 
 
-def assign_split(chrom: np.ndarray, start: np.ndarray, end: np.ndarray, regions: pd.DataFrame) -> np.ndarray:
+def assign_split(
+    chrom: np.ndarray, start: np.ndarray, end: np.ndarray, regions: pd.DataFrame, jitter_bp: int = 0
+) -> np.ndarray:
     """Return the split of each window: "train", "valid", "test", or "" where it straddles a border.
 
-    A window belongs to a held-out region if it lies in it whole, and trains if it touches none.
+    A window belongs to a held-out region if it lies in it whole, and trains if it touches none, wherever within
+    `jitter_bp` training may shift it.
     """
     split = np.full(len(chrom), "train", dtype=object)
     for name, low, high, role in regions.itertuples(index=False):
-        here = (chrom == name) & (start < high) & (end > low)
-        whole = here & (start >= low) & (end <= high)
-        split[here & ~whole] = ""
+        here = (chrom == name) & (start - jitter_bp < high) & (end + jitter_bp > low)
+        whole = (chrom == name) & (start >= low) & (end <= high)
+        split[here & (split == "train")] = ""
         split[whole] = role
     return split

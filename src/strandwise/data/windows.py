@@ -97,6 +97,10 @@ class LabelledWindows:
         """Return the windows of one split: train, valid or test."""
         return self.take(np.flatnonzero(self.frame["split"].to_numpy() == name))
 
+    def dropped_notes(self) -> list[str]:
+        """Return a sentence for each reason why windows were left out."""
+        return dropped_notes(self.dropped)
+
     def summary(self) -> list[dict[str, object]]:
         """Return a row per split: how many windows, and how many are positive for each track."""
         rows: list[dict[str, object]] = []
@@ -106,6 +110,11 @@ class LabelledWindows:
             counts = {track: int(n) for track, n in zip(self.tracks, positives, strict=True)}
             rows.append({"split": name, "windows": int(here.sum()), **counts})
         return rows
+
+
+def dropped_notes(dropped: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each reason why windows were left out."""
+    return [f"{count} windows dropped: {reason}" for reason, count in dropped.items()]
 
 
 def points_within(chrom: np.ndarray, start: np.ndarray, end: np.ndarray, points: pd.DataFrame) -> np.ndarray:

@@ -26,6 +26,7 @@ _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 class Experiment(Settings):
     """Everything that decides a trained model: data, windows, splits, network, strands, training."""
 
+    title: str = Field(default="", description="what the experiment is about, for its report")
     genome: GenomeSettings | None = Field(default=None, description="the genome, for targets with peaks")
     targets: tuple[TargetSettings, ...] = Field(default=(), description="the tracks to predict, from peaks")
     sequences: tuple[SequenceSettings, ...] = Field(default=(), description="sets of sequences, instead of a genome")
@@ -44,6 +45,15 @@ class Experiment(Settings):
             raise ValueError("[genome] is missing: name a FASTA there, or give [[sequences]]")
         if not self.sequences and not self.targets:
             raise ValueError("[[targets]] is missing: give at least one name with its peaks")
+        if self.genome and (self.split.valid_fraction or self.split.test_fraction):
+            raise ValueError(
+                "split.valid_fraction and split.test_fraction are for [[sequences]]: name chromosomes or regions of "
+                "the genome in split.valid and split.test"
+            )
+        if self.sequences and self.negatives != NegativeSettings():
+            raise ValueError("[negatives] is for [genome]: give negatives or shuffled in [[sequences]] instead")
+        if self.training.seed >= 2**63:
+            raise ValueError(f"training.seed {self.training.seed} is too large: choose one below 2**63")
         names = [target.name for target in self.targets]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -63,30 +73,38 @@ class Experiment(Settings):
             InputError: no such file.
         """
         path = existing_file(path, "a config")
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+        table = _read(path)
         for change in changes:
             _apply(table, change)
-        return cls.from_table(table, folder=path.parent, where=str(path))
+        return cls.from_table(_expanded(table, str(path)), folder=path.parent, where=str(path))
+
+    @classmethod
+    def load_resolved(cls, path: str | Path) -> "Experiment":
+        """Read a config that `to_toml` wrote, taking nothing from the environment.
+
+        Raises:
+            ConfigError: as `load`.
+            InputError: no such file.
+        """
+        path = existing_file(path, "a config")
+        return cls.from_table(_read(path), folder=path.parent, where=str(path))
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, folder: Path, where: str = "config") -> "Experiment":
-        """Check a table of settings as `load` does.
+        """Check a table of settings; paths in it are relative to `folder`.
 
         Raises:
             ConfigError: naming `where`, the key, the value and the fix.
         """
         try:
-            experiment = cls.model_validate(_expanded(table, where))
+            experiment = cls.model_validate(table)
         except ValidationError as error:
             raise ConfigError(f"{where}: {explain(error, cls)}.") from None
         try:
             experiment.model.architecture()
+            return cls.model_validate(_with_paths(experiment.model_dump(exclude_none=True), folder))
         except StrandwiseError as error:
             raise ConfigError(f"{where}: {error}.") from None
-        return cls.model_validate(_with_paths(experiment.model_dump(exclude_none=True), folder))
 
     def changed(self, *changes: str) -> "Experiment":
         """Return a copy with changes such as ``strand.strategy=rcps``.
@@ -102,7 +120,7 @@ class Experiment(Settings):
     def to_toml(self) -> str:
         """Return the whole config, defaults included, as TOML."""
         table = self.model_dump(exclude_none=True, mode="json")
-        return tomli_w.dumps({key: value for key, value in table.items() if value not in ({}, [])})
+        return tomli_w.dumps({key: value for key, value in table.items() if value not in ({}, [], "")})
 
     def files(self) -> list[Path]:
         """Return every input file the config names."""
@@ -113,13 +131,23 @@ class Experiment(Settings):
         return files + [path for table in self.sequences for path in table.files()]
 
 
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        # Editors on Windows begin a file with a byte order mark.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise ConfigError(f"{path}: not a config: its tables or lists are nested too deeply.") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+
+
 def _apply(table: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {change}: write it as section.key=value, for example training.epochs=5.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()
     *sections, last = key.strip().split(".")
     for section in sections:
@@ -141,7 +169,8 @@ def _expanded(value: Any, where: str) -> Any:
         name, default = found["name"], found["default"]
         if name not in os.environ and default is None:
             raise ConfigError(f"{where}: ${{{name}}} is not set: export {name}, or write ${{{name}:-default}}.")
-        return os.environ.get(name, default or "")
+        # As in a shell, the default also stands for an empty value.
+        return os.environ.get(name) or default or ""
 
     return _VARIABLE.sub(lookup, value)
 
@@ -151,4 +180,9 @@ def _with_paths(value: Any, folder: Path) -> Any:
         return {key: _with_paths(inner, folder) for key, inner in value.items()}
     if isinstance(value, tuple | list):
         return [_with_paths(inner, folder) for inner in value]
-    return (folder / value.expanduser()).resolve() if isinstance(value, Path) else value
+    if not isinstance(value, Path):
+        return value
+    try:
+        return (folder / value.expanduser()).resolve()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ConfigError(f"{str(value)!r} is not a path that can be followed ({error}): correct it") from None

@@ -1,5 +1,7 @@
 """From a config to labelled windows."""
 
+from dataclasses import replace
+
 from strandwise.data.peaks import label_peaks, read_targets
 from strandwise.data.sequences import read_sequence_sets
 from strandwise.data.windows import LabelledWindows
@@ -26,9 +28,19 @@ def read_windows(experiment: Experiment) -> LabelledWindows:
         InputError: a file is missing or malformed, or files do not fit each other.
     """
     check_files(experiment)
+    found = _read(experiment)
+    odd = [track for track in found.tracks if not track.isprintable()]
+    if odd:
+        raise InputError(f"{odd[0]!r}: the name of a track holds what cannot be printed: rename it.")
+    if not (found.frame["split"] == "test").any():
+        found = replace(found, notes=(*found.notes, "no window is held out for the test: name some of it in [split]"))
+    return found
+
+
+def _read(experiment: Experiment) -> LabelledWindows:
     windows, split, seed = experiment.windows, experiment.split, experiment.windows.seed
     if experiment.sequences:
-        return read_sequence_sets(experiment.sequences, windows.input_bp, split, seed=seed)
+        return read_sequence_sets(experiment.sequences, windows.input_bp, split, jitter_bp=windows.jitter_bp, seed=seed)
     genome, blacklist = open_genome(experiment), experiment.genome.blacklist if experiment.genome else None
     peaks, notes = read_targets(experiment.targets, genome, split.exclude)
     return label_peaks(

@@ -1,7 +1,9 @@
 """The jobs of strandwise, one function each; the command line is a thin printout of them."""
 
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,16 +14,18 @@ import torch
 
 from strandwise.analysis.evaluation import evaluate_windows
 from strandwise.data.batches import TrainingBatches, one_hot
-from strandwise.data.peaks import label_intervals, read_targets
+from strandwise.data.peaks import label_intervals, noting_training, read_targets
 from strandwise.data.reading import SequenceReader
 from strandwise.data.sequences import read_records
-from strandwise.data.windows import LabelledWindows
-from strandwise.errors import InputError
+from strandwise.data.splits import held_out_regions
+from strandwise.data.windows import LabelledWindows, dropped_notes
+from strandwise.errors import InputError, RunError
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.datasets import open_genome, read_windows
-from strandwise.experiment.provenance import describe_inputs, describe_training
-from strandwise.experiment.run import HISTORY, METRICS, PROVENANCE, REPORT, Run, build_network, check_place
-from strandwise.files import atomic_path, existing_file, progress
+from strandwise.experiment.machine import check_machine
+from strandwise.experiment.provenance import check_inputs, describe_inputs, describe_training
+from strandwise.experiment.run import CONFIG, METRICS, PROVENANCE, REPORT, Run, build_network, check_place
+from strandwise.files import atomic_path, check_writable, existing_file, progress
 from strandwise.genome import Genome, match_names, read_bed, rename_chromosomes
 from strandwise.layers import Conjoined
 from strandwise.prediction import (
@@ -67,6 +71,7 @@ def check(experiment: Experiment) -> Check:
     windows = read_windows(experiment)
     train = windows.split("train")
     check_trainable(train, windows.split("valid"))
+    check_machine(experiment.training)
     rules = experiment.strand.rules
     network = build_network(experiment, windows.tracks)
     head = network.heads[0]
@@ -104,27 +109,29 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
     """
     started = time.monotonic()
     check_place(out, experiment, overwrite=overwrite, resume=resume)
+    if resume and Run(out).finished:
+        return Run.open(out)
+    check_machine(experiment.training)
     windows = read_windows(experiment)
     check_trainable(windows.split("train"), windows.split("valid"))
     with torch.random.fork_rng():
         torch.manual_seed(experiment.training.seed)
         network = build_network(experiment, windows.tracks)
     inputs = describe_inputs(experiment, windows, network)
-    run = Run.create(out, experiment, overwrite=overwrite, resume=resume)
-    if run.finished:
-        return run
-    run.write_json(PROVENANCE, inputs)
-    fit(
-        network,
-        windows,
-        experiment.strand.rules,
-        experiment.training,
-        run.path,
-        jitter_bp=experiment.windows.jitter_bp,
-        resume=resume,
-    )
-    history = pd.read_csv(run.path / HISTORY)
-    spent = describe_training(history, experiment.training.monitor, time.monotonic() - started)
+    if resume and (Path(out) / PROVENANCE).is_file():
+        check_inputs(Run(out).inputs, experiment)
+    run = Run.create(out, experiment, inputs, overwrite=overwrite, resume=resume)
+    with _stoppable(run):
+        fit(
+            network,
+            windows,
+            experiment.strand.rules,
+            experiment.training,
+            run.path,
+            jitter_bp=experiment.windows.jitter_bp,
+            resume=resume,
+        )
+    spent = describe_training(run.history, experiment.training.monitor, time.monotonic() - started)
     run.write_json(PROVENANCE, inputs | spent)
     run.save_weights(network)
     return Run(run.path)
@@ -145,7 +152,7 @@ def evaluate(
         split: which windows of its config.
         bed: judge windows at these intervals instead, labelled by the config's peaks.
         conjoin: average both strands, or not; as the run's strategy says if None.
-        out: folder for the results; the run folder if None.
+        out: folder for the results; the run folder if None, which takes those of the run's own strategy alone.
 
     Returns:
         The metrics, as written to `metrics.json` (`metrics.SPLIT.json` for another split or a BED).
@@ -156,15 +163,27 @@ def evaluate(
     run = run if isinstance(run, Run) else Run.open(run)
     folder = run.path if out is None else Path(out)
     predictor = run.predictor(conjoin=conjoin)
+    if out is None and predictor.conjoin != run.experiment.strand.rules.conjoin_in_prediction:
+        raise InputError(
+            f"{run.path}: metrics{'' if conjoin else ' not'} averaged over both strands would pass for those of its "
+            f"strategy '{run.experiment.strand.strategy}': give them a folder with --out."
+        )
+    check_inputs(run.provenance, run.experiment)
     if bed is not None:
+        if not run.experiment.targets:
+            raise InputError(f"{run.path}: trained on sequences, so there are no peaks to label {bed} by: leave --bed.")
         windows, name = _windows_at(run, Path(bed)), "bed"
     else:
         windows, name = read_windows(run.experiment).split(split), split
     _check_tracks(run, windows)
+    table = folder / f"predictions.{name}.parquet"
+    check_writable(table)
     result = evaluate_windows(predictor, windows, split=name, seed=run.experiment.training.seed)
-    with atomic_path(folder / f"predictions.{name}.parquet") as temporary:
+    result.metrics["notes"] = [*windows.notes, *windows.dropped_notes()] if bed is not None else []
+    # Both or neither, so that metrics never stand beside predictions they do not rest on.
+    with atomic_path(table) as temporary:
         result.predictions.to_parquet(temporary, index=False)
-    Run(folder).write_json(METRICS if name == "test" else f"metrics.{name}.json", result.metrics)
+        Run(folder).write_json(METRICS if name == "test" else f"metrics.{name}.json", result.metrics)
     return result.metrics
 
 
@@ -202,23 +221,29 @@ def predict(
     check_ending(out)
     if [bed, fasta, chrom].count(None) != 2:
         raise InputError("say where to predict: give one of --bed, --fasta and --chrom.")
+    if fasta is not None and genome is not None:
+        raise InputError("--genome has no part in predicting for --fasta: leave it out, or give --bed or --chrom.")
     if step_bp < 1 or batch_size < 1:
         raise InputError(f"--step {step_bp} and --batch-size {batch_size} must be 1 or more.")
     predictor = run.predictor()
     if fasta is not None:
-        records, codes = read_records(existing_file(fasta, "sequences to predict"), predictor.input_bp)
+        length = predictor.input_bp
+        records, codes = read_records(existing_file(fasta, "sequences to predict"), length)
         names = [record.name for record in records]
-        length = codes.shape[1]
-        frame = pd.DataFrame({"chrom": names, "start": 0, "end": length, "name": names})
+        start = np.array([(len(record.letters) - length) // 2 for record in records])
+        frame = pd.DataFrame({"chrom": names, "start": start, "end": start + length, "name": names})
         windows = _unlabelled(frame, SequenceReader(codes, length), length)
+        check_writable(out)
         return write_predictions(_shown(predict_frames(predictor, windows, batch_size), len(names), batch_size), out)
     source = Genome(existing_file(genome, "a genome")) if genome is not None else open_genome(run.experiment)
     if bed is not None:
         windows = _windows_at(run, Path(bed), source, labelled=False)
+        check_writable(out)
         frames = predict_frames(predictor, windows, batch_size)
         return write_predictions(_shown(frames, len(windows), batch_size), out, source.sizes)
     match = match_names([str(chrom)], source.sizes, "--chrom", str(source.path)).require()
     name = match.mapping[str(chrom)]
+    check_writable(out)
     frames = chromosome_frames(predictor, source, name, step_bp, batch_size)
     return write_predictions(_shown(frames, source.sizes[name] // step_bp, batch_size), out, source.sizes)
 
@@ -239,7 +264,8 @@ def write_report(runs: Sequence[Run | str | Path], out: str | Path | None = None
     if out is None and len(opened) > 1:
         raise InputError("a comparison of several runs needs a place: give --out FILE.html.")
     page = Path(out) if out is not None else opened[0].path / REPORT
-    results = [_results(run) for run in opened]
+    alone = len(opened) == 1
+    results = [_results(run, (run.experiment.title or run.name) if alone else run.name) for run in opened]
     if len(results) == 1:
         write_page(results[0], page)
     else:
@@ -247,19 +273,35 @@ def write_report(runs: Sequence[Run | str | Path], out: str | Path | None = None
     return page
 
 
-def _results(run: Run) -> RunResults:
-    metrics = run.read_json(METRICS)
-    predictions = run.path / f"predictions.{metrics['split']}.parquet"
-    provenance = run.provenance
-    dropped = [f"{count} windows dropped: {reason}" for reason, count in provenance["dropped"].items()]
+@contextmanager
+def _stoppable(run: Run) -> Iterator[None]:
+    """Say how to go on with training that was stopped from outside.
+
+    On Ctrl-C and SIGTERM Lightning leaves with SystemExit, after SIGTERM as if all had gone well; and it
+    leaves Ctrl-C without effect.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        # Only the main thread may set it, and only there has Lightning changed it.
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, before)
+        command = f"strandwise train {run.path / CONFIG} --out {run.path} --resume"
+        raise RunError(f"{run.path}: training was stopped: go on with `{command}`.") from None
+
+
+def _results(run: Run, name: str) -> RunResults:
+    metrics, provenance = run.metrics, run.provenance
+    dropped = dropped_notes(provenance["dropped"])
     return RunResults(
-        name=run.name,
+        name=name,
         strategy=run.experiment.strand.strategy,
         model=run.experiment.model.name,
         config_text=run.experiment.to_toml(),
-        history=pd.read_csv(existing_file(run.path / HISTORY, "the learning curves of the run")),
+        history=run.history,
         metrics=metrics,
-        predictions=pd.read_parquet(existing_file(predictions, "the predictions that were judged")),
+        predictions=run.predictions(metrics["split"]),
         provenance=provenance,
         data_summary=provenance["windows"],
         notes=[*provenance["notes"], *dropped],
@@ -273,8 +315,9 @@ def _windows_at(run: Run, bed: Path, genome: Genome | None = None, *, labelled: 
     intervals = rename_chromosomes(intervals, match)
     peaks: dict[str, pd.DataFrame] = {}
     if labelled:
-        peaks, _ = read_targets(run.experiment.targets, genome, run.experiment.split.exclude)
-    return label_intervals(genome, intervals, peaks, run.experiment.windows)
+        peaks, _ = read_targets(run.experiment.targets, genome)
+    windows = label_intervals(genome, intervals, peaks, run.experiment.windows, bed)
+    return noting_training(windows, held_out_regions(run.experiment.split, genome.sizes)) if labelled else windows
 
 
 def _unlabelled(frame: pd.DataFrame, reader: SequenceReader, input_bp: int) -> LabelledWindows:

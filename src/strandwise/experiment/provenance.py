@@ -1,6 +1,7 @@
 """What a run was made of and with: versions, seed, counts, hashes of the files that went in."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -8,8 +9,9 @@ import pandas as pd
 import torch
 
 from strandwise.data.windows import LabelledWindows
+from strandwise.errors import RunError
 from strandwise.experiment.config import Experiment
-from strandwise.files import progress, sha256
+from strandwise.files import existing_file, progress, sha256
 from strandwise.models import SequenceModel
 
 PACKAGES = ("strandwise", "torch", "lightning", "numpy", "pandas", "pysam", "pybigtools")
@@ -30,6 +32,20 @@ def describe_inputs(experiment: Experiment, windows: LabelledWindows, network: S
         "notes": list(windows.notes),
         "files": [{"path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)} for path in files],
     }
+
+
+def check_inputs(before: Mapping[str, Any], experiment: Experiment) -> None:
+    """Refuse input files that have changed since a run began, before anything rests on them.
+
+    Raises:
+        RunError: naming the file.
+    """
+    was = {file["path"]: file["sha256"] for file in before["files"]}
+    for path in progress(experiment.files(), "checking inputs", len(experiment.files())):
+        if was.get(str(path), "") != sha256(existing_file(path, "named in the config")):
+            raise RunError(
+                f"{path}: not the file that the model was trained with: restore it, or train anew with --overwrite."
+            )
 
 
 def describe_training(history: pd.DataFrame, monitor: str, seconds: float) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """The page of all config keys, made from the schemas; `python -m strandwise.experiment.reference` prints it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -23,23 +22,25 @@ A config is one TOML file. Unknown keys are refused. Paths are relative to the f
 
 def config_reference() -> str:
     """Return the reference of every table, key, default and meaning as Markdown."""
-    parts = [HEAD]
+    parts = [HEAD, _section("Before the first table", {"title": Experiment.model_fields["title"]})]
     for name, field in Experiment.model_fields.items():
         table = table_in(field.annotation)
         if table is not None:
             title = f"[[{name}]]" if "tuple" in str(field.annotation) else f"[{name}]"
-            parts.append(_section(f"`{title}`", table))
-    parts += [_section(f"Options of `{name}`, in `[model]`", kind.Options) for name, kind in MODELS.items()]
+            parts.append(_section(f"`{title}`", table.model_fields))
+    parts += [
+        _section(f"Options of `{name}`, in `[model]`", kind.Options.model_fields) for name, kind in MODELS.items()
+    ]
     return "\n".join(parts)
 
 
-def _section(title: str, table: type[BaseModel]) -> str:
-    rows = "\n".join(_rows(table))
+def _section(title: str, fields: Mapping[str, FieldInfo]) -> str:
+    rows = "\n".join(_rows(fields))
     return f"## {title}\n\n| key | default | meaning |\n|---|---|---|\n{rows}\n"
 
 
-def _rows(table: type[BaseModel]) -> Iterator[str]:
-    for name, field in table.model_fields.items():
+def _rows(fields: Mapping[str, FieldInfo]) -> Iterator[str]:
+    for name, field in fields.items():
         meaning = (field.description or "").replace("|", r"\|")
         yield f"| `{name}` | {_default(field)} | {meaning} |"
 

@@ -2,26 +2,45 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from strandwise.data.windows import SPLITS
 from strandwise.errors import ConfigError, InputError, RunError
 from strandwise.experiment.config import Experiment
-from strandwise.files import atomic_path, sha256, write_text
+from strandwise.experiment.records import Inputs, Metrics, Provenance, read_record
+from strandwise.files import TEMPORARY, atomic_path, is_free, write_text, writing_errors
 from strandwise.layers import binary_head
 from strandwise.models import SequenceModel, assemble
 from strandwise.prediction import Predictor
 from strandwise.sequence import encode
+from strandwise.training import HISTORY as COLUMNS
 
 CONFIG, WEIGHTS, PROVENANCE = "config.toml", "weights.safetensors", "provenance.json"
-METRICS, HISTORY, REPORT = "metrics.json", "history.csv", "report.html"
+METRICS, HISTORY, REPORT, CHECKPOINTS = "metrics.json", "history.csv", "report.html", "checkpoints"
+JUDGED = (*SPLITS, "bed")
+# All that strandwise writes into a run folder; last the file that marks it as one.
+OWN = (
+    WEIGHTS,
+    CHECKPOINTS,
+    "tensorboard",
+    HISTORY,
+    METRICS,
+    *(f"metrics.{name}.json" for name in JUDGED),
+    *(f"predictions.{name}.parquet" for name in JUDGED),
+    REPORT,
+    TEMPORARY,
+    CONFIG,
+    PROVENANCE,
+)
 
 
 class Run:
@@ -56,17 +75,32 @@ class Run:
 
     @classmethod
     def create(
-        cls, path: str | Path, experiment: Experiment, *, overwrite: bool = False, resume: bool = False
+        cls,
+        path: str | Path,
+        experiment: Experiment,
+        provenance: dict[str, Any],
+        *,
+        overwrite: bool = False,
+        resume: bool = False,
     ) -> "Run":
-        """Make a run folder for an experiment, or go back to one.
+        """Make a run folder for an experiment, or go back to one that is not finished.
+
+        Args:
+            path: the folder.
+            experiment: its config.
+            provenance: what is known before training starts.
+            overwrite: replace a run that is there.
+            resume: go back to a run that is there.
 
         Raises:
             RunError: as `check_place`.
+            OutputError: the place cannot be written.
         """
         check_place(path, experiment, overwrite=overwrite, resume=resume)
         run = cls(path)
-        if overwrite and run.path.is_dir():
-            shutil.rmtree(run.path)
+        if overwrite:
+            run.clear()
+        run.write_json(PROVENANCE, provenance)
         if not (run.path / CONFIG).exists():
             write_text(run.path / CONFIG, experiment.to_toml())
         return run
@@ -81,6 +115,19 @@ class Run:
         """Whether training came to its end."""
         return (self.path / WEIGHTS).is_file()
 
+    def clear(self) -> None:
+        """Remove what strandwise wrote into the folder, and nothing else."""
+        with writing_errors(self.path):
+            for entry in self._own():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+
+    def _own(self) -> Iterator[Path]:
+        for pattern in OWN:
+            yield from self.path.glob(pattern)
+
     @cached_property
     def experiment(self) -> Experiment:
         """The config it was trained with.
@@ -89,31 +136,70 @@ class Run:
             RunError: the config is damaged.
         """
         try:
-            return Experiment.load(self.path / CONFIG)
+            return Experiment.load_resolved(self.path / CONFIG)
         except (ConfigError, InputError) as error:
             raise RunError(f"{self.path}: damaged run folder: {error}") from None
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """Versions, seed, tracks, hashes of the files that went in."""
-        return self.read_json(PROVENANCE)
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Return a JSON file of the folder.
+        """Versions, seed, tracks, hashes of the files that went in, and how training went.
 
         Raises:
             RunError: it is not there, or damaged.
         """
+        return self._provenance(Provenance)
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The part of its provenance that is known before it is trained.
+
+        Raises:
+            RunError: it is not there, or damaged.
+        """
+        return self._provenance(Inputs)
+
+    def _provenance(self, kind: type[Inputs]) -> dict[str, Any]:
+        path, again = self.path / PROVENANCE, "copy it again from where the model was trained"
+        if not path.is_file():
+            raise RunError(f"{self.path}: there is no {PROVENANCE}: {again}.")
+        return read_record(path, kind, again)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """How good the run is on its test windows.
+
+        Raises:
+            RunError: it was not evaluated, or the file is damaged.
+        """
+        path, again = self.path / METRICS, f"run `strandwise evaluate {self.path}`"
+        if not path.is_file():
+            raise RunError(f"{self.path}: there is no {METRICS}: {again} first.")
+        return read_record(path, Metrics, again)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """How training went, a row an epoch.
+
+        Raises:
+            RunError: the file is not there, or damaged.
+        """
+        path = self.path / HISTORY
         try:
-            table = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            hint = f": run `strandwise evaluate {self.path}` first" if name == METRICS else ""
-            raise RunError(f"{self.path}: there is no {name}{hint}.") from None
-        except (ValueError, OSError) as error:
-            raise RunError(f"{self.path / name}: damaged ({error}).") from None
-        if not isinstance(table, dict):
-            raise RunError(f"{self.path / name}: damaged (not a table).")
-        return table
+            return pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, float)).astype({"epoch": int})
+        except (ValueError, KeyError, OSError) as error:
+            raise RunError(f"{path}: damaged or missing ({error}): copy it again from where it was trained.") from None
+
+    def predictions(self, split: str) -> pd.DataFrame:
+        """Return the predictions that the metrics of a split rest on.
+
+        Raises:
+            RunError: the file is not there, or damaged.
+        """
+        path = self.path / f"predictions.{split}.parquet"
+        try:
+            return _typed(pd.read_parquet(path))
+        except (ValueError, TypeError, OSError) as error:
+            raise RunError(f"{path}: damaged or missing ({error}): run `strandwise evaluate {self.path}`.") from None
 
     def write_json(self, name: str, table: dict[str, Any]) -> None:
         """Write a JSON file of the folder in one step."""
@@ -125,10 +211,6 @@ class Run:
         with atomic_path(self.path / WEIGHTS) as temporary:
             save_file(state, temporary)
 
-    def weights_hash(self) -> str:
-        """Return the SHA-256 of the weights."""
-        return sha256(self.path / WEIGHTS)
-
     @cached_property
     def network(self) -> SequenceModel:
         """The trained network.
@@ -136,32 +218,32 @@ class Run:
         Raises:
             RunError: weights that are damaged, cut short or of another network.
         """
-        tracks = self.provenance.get("tracks")
-        if not isinstance(tracks, list) or not all(isinstance(track, str) for track in tracks) or not tracks:
-            raise RunError(f"{self.path / PROVENANCE}: damaged, it does not name the tracks.")
-        network = build_network(self.experiment, tracks)
+        network = build_network(self.experiment, self.provenance["tracks"])
         path = self.path / WEIGHTS
+        again = "copy it again from where it was trained, or train anew with --overwrite"
         try:
-            network.load_state_dict(load_file(path))
+            weights = load_file(path)
         except (SafetensorError, OSError) as error:
-            raise RunError(
-                f"{path}: damaged or cut short ({error}): copy it again from where it was trained, or train anew "
-                "with --overwrite."
-            ) from None
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise RunError(f"{path}: not the weights of the network in {CONFIG} ({reason}).") from None
+            raise RunError(f"{path}: damaged or cut short ({error}): {again}.") from None
+        difference = _other_weights(network.state_dict(), weights)
+        if difference:
+            raise RunError(f"{path}: not the weights of the network in {CONFIG} ({difference}): {again}.")
+        network.load_state_dict(weights)
         return network.eval()
 
-    def predictor(self, *, conjoin: bool | None = None, device: str = "cpu") -> Predictor:
+    def predictor(self, *, conjoin: bool | None = None, device: str | None = None) -> Predictor:
         """Return the trained network ready to predict.
 
         Args:
             conjoin: average both strands; as the strategy says if None.
-            device: where to run.
+            device: where to run; a GPU if there is one, else the CPU, if None.
         """
         rule = self.experiment.strand.rules.conjoin_in_prediction
-        return Predictor(self.network, rule if conjoin is None else conjoin, device)
+        return Predictor(
+            self.network,
+            conjoin=rule if conjoin is None else conjoin,
+            device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        )
 
     def predict(self, sequences: str | Sequence[str]) -> pd.DataFrame:
         """Return predictions for sequences as long as the model reads: a row each, a column a track.
@@ -188,13 +270,22 @@ class Run:
 
 
 def build_network(experiment: Experiment, tracks: Sequence[str]) -> SequenceModel:
-    """Return an untrained network as a config describes it.
+    """Return an untrained network as a config describes it; its weights are drawn by torch's state as it is.
 
     Raises:
         StrandwiseError: sizes or groups that do not fit.
     """
     heads = [binary_head(tuple(tracks))]
-    return assemble(experiment.model.architecture(), heads, experiment.windows.input_bp, experiment.strand)
+    try:
+        # On the CPU, so its state is all that is drawn from; the caller's comes back.
+        with torch.random.fork_rng(devices=[]):
+            return assemble(experiment.model.architecture(), heads, experiment.windows.input_bp, experiment.strand)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate" in str(error):
+            raise ConfigError(
+                f"model: the network does not fit into memory ({experiment.model.model_dump()}): make it smaller."
+            ) from None
+        raise
 
 
 def check_place(path: str | Path, experiment: Experiment, *, overwrite: bool = False, resume: bool = False) -> None:
@@ -204,14 +295,18 @@ def check_place(path: str | Path, experiment: Experiment, *, overwrite: bool = F
         RunError: something is in the way, or what is there was trained with another config.
     """
     run = Run(path)
+    if resume and overwrite:
+        raise RunError(f"{run.path}: --resume goes on with a run and --overwrite replaces it: give one of them.")
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"{run.path}: a file is in the way: give another --out.")
-    if not run.path.is_dir() or not any(run.path.iterdir()):
+    if is_free(run.path):
         return
-    is_run = (run.path / CONFIG).is_file()
-    if resume and not is_run:
-        raise RunError(f"{run.path}: nothing to resume, it is not a run folder: train without --resume.")
-    if resume and run.experiment != experiment:
+    # Somebody's own folder may hold a config.toml too.
+    is_run = (run.path / PROVENANCE).is_file()
+    if resume and not (is_run and (run.path / CONFIG).is_file()):
+        raise RunError(f"{run.path}: nothing to resume, it is not a run folder: give another --out, without --resume.")
+    # A title says what a run is about, and decides nothing.
+    if resume and run.experiment.model_copy(update={"title": experiment.title}) != experiment:
         raise RunError(
             f"{run.path}: trained with another config ({_first_difference(run.experiment, experiment)}): resume "
             f"with {run.path / CONFIG}, or give another --out."
@@ -226,11 +321,41 @@ def check_place(path: str | Path, experiment: Experiment, *, overwrite: bool = F
 
 
 def _first_difference(before: Experiment, now: Experiment) -> str:
-    for section in Experiment.model_fields:
-        old, new = getattr(before, section), getattr(now, section)
-        if old != new:
-            if isinstance(old, tuple) or old is None or new is None:
+    was, is_now = before.model_dump(mode="json"), now.model_dump(mode="json")
+    for section in was:
+        old, new = was[section], is_now[section]
+        if old != new and section != "title":
+            if not isinstance(old, dict) or not isinstance(new, dict):
                 return f"{section} differs"
-            key = next(name for name in old.model_dump() if old.model_dump()[name] != new.model_dump().get(name))
-            return f"{section}.{key} was {old.model_dump()[key]!r}, now {new.model_dump().get(key)!r}"
+            key = next(key for key in [*old, *new] if old.get(key) != new.get(key))
+            return f"{section}.{key} was {old.get(key, 'the default')!r}, now {new.get(key, 'the default')!r}"
     return "it differs"
+
+
+def _typed(predictions: pd.DataFrame) -> pd.DataFrame:
+    kinds = {"chrom": str, "start": int, "end": int, "name": str}
+    numbers = [name for name in predictions if str(name).startswith(("label/", "pred/", "revcomp/"))]
+    kinds |= dict.fromkeys(numbers, float)
+    typed = predictions.astype({name: kind for name, kind in kinds.items() if name in predictions})
+    if np.isinf(typed[numbers].to_numpy(float)).any():
+        raise ValueError("it holds numbers that are not finite")
+    return typed
+
+
+def _other_weights(wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> str:
+    """Return how weights in a file differ in kind from those a network needs; nothing if they do not."""
+    for name in [*wanted, *found]:
+        if name not in found:
+            return f"'{name}' is missing"
+        if name not in wanted:
+            return f"'{name}' has no place in it"
+        need, have = wanted[name], found[name]
+        if need.shape != have.shape or need.dtype != have.dtype:
+            return f"'{name}' is {_kind(have)}, not {_kind(need)}"
+        if not torch.isfinite(have).all():
+            return f"'{name}' holds values that are not finite"
+    return ""
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

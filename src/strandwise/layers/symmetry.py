@@ -94,6 +94,9 @@ class Conjoined(nn.Module):
 
     def forward(self, *inputs: Tensor, **named: Tensor) -> dict[str, Tensor]:
         """Return each output averaged over both strands, on the scale the model gives it (logits)."""
+        if len(inputs) > len(self.input_types) or not set(named) <= set(self.input_types):
+            known = ", ".join(self.input_types)
+            raise StrandLawError(f"{type(self.model).__name__} declares the inputs {known}: give those, in that order.")
         given = dict(zip(self.input_types, inputs, strict=False)) | named
         both = [torch.cat([x, revcomp(x, self.input_types[name])]) for name, x in given.items()]
         result = self.model(**dict(zip(given, both, strict=True))) if named else self.model(*both)
@@ -101,6 +104,10 @@ class Conjoined(nn.Module):
             result = {"output": result}
         merged = {}
         for name, value in result.items():
+            if name not in self.output_types:
+                raise StrandLawError(
+                    f"{type(self.model).__name__} gives '{name}', and its output_types do not say how it turns: add it."
+                )
             forward, reverse = value.chunk(2)
             merged[name] = (forward + revcomp(reverse, self.output_types[name])) / 2
         return merged

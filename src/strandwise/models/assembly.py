@@ -107,7 +107,7 @@ def _units(stages: Sequence[Stage], strand: StrandSettings) -> list[tuple[int, i
     readout = len(stages) + 1
     if not strand.rules.grouped:
         return [(number, number) for number in range(1, readout + 1)]
-    if len(stages) == 1 and strand.groups is None:
+    if len(stages) == 1 and strand.groups in (None, ((1,),)):
         raise ConfigError(
             "strand.strategy 'hybrid' lifts several stages as one, and this model has a single one, for which "
             "it is the same network as 'rcps': use strategy 'rcps'."

@@ -1,0 +1,122 @@
+"""What `provenance.json` and `metrics.json` must hold, so that a damaged or foreign file is refused plainly."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+
+from strandwise.errors import RunError
+from strandwise.schema import explain
+
+SCHEMA_VERSION = 1
+
+Score = float | None
+Interval = Annotated[list[Score], Field(min_length=2, max_length=2)]
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError(f"{name!r} holds what cannot be printed")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_printable)]
+
+
+class _Record(BaseModel):
+    # Later versions may add keys; what is read here must be of the right kind.
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class InputFile(_Record):
+    """A file that went into a run."""
+
+    path: str
+    sha256: str
+
+
+class Inputs(_Record):
+    """What a run was made of, known before it is trained."""
+
+    tracks: Annotated[list[Name], Field(min_length=1)]
+    files: list[InputFile]
+
+
+class Provenance(Inputs):
+    """What a run was made of and with, and how its training went."""
+
+    windows: list[dict[str, str | int]]
+    dropped: dict[str, int]
+    notes: list[str]
+    seed: NonNegativeInt
+    parameters: NonNegativeInt
+    epochs: NonNegativeInt
+    best_epoch: NonNegativeInt
+    monitor: str
+    best_score: float
+    training_seconds: float
+
+
+class HeadMetrics(_Record):
+    """The metrics of one head: of each track, their mean, and intervals of the mean."""
+
+    tracks: dict[Name, dict[Name, Score]]
+    mean: dict[str, Score]
+    ci: dict[str, Interval]
+
+
+class Bootstrap(_Record):
+    """How the intervals were found."""
+
+    resamples: NonNegativeInt
+    level: float
+    blocks: NonNegativeInt
+    block_bp: NonNegativeInt | None
+
+
+class StrandMetrics(_Record):
+    """How far the two strands disagree."""
+
+    max_deviation: Score
+
+
+class Metrics(_Record):
+    """How good a run is on one set of windows."""
+
+    split: Literal["train", "valid", "test", "bed"]
+    n: NonNegativeInt
+    heads: dict[Name, HeadMetrics]
+    bootstrap: Bootstrap
+    strand: StrandMetrics
+
+
+def read_record(path: Path, kind: type[Inputs] | type[Metrics], again: str) -> dict[str, Any]:
+    """Return a JSON file of a run as it stands, once it is known to hold what `kind` says.
+
+    Args:
+        path: the file.
+        kind: what it must hold.
+        again: how to make the file anew, for messages.
+
+    Raises:
+        RunError: it is damaged, or of another version.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path}: damaged ({error}): {again}.") from None
+    except RecursionError:
+        raise RunError(f"{path}: damaged (nested too deeply): {again}.") from None
+    if not isinstance(table, dict):
+        raise RunError(f"{path}: damaged (not a table): {again}.")
+    version = table.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise RunError(
+            f"{path}: has schema version {version!r:.20}, and this strandwise reads version {SCHEMA_VERSION}: {again}."
+        )
+    try:
+        kind.model_validate(table)
+    except ValidationError as error:
+        raise RunError(f"{path}: damaged ({explain(error, kind)}): {again}.") from None
+    return table

@@ -1,0 +1,247 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from strandwise import cli
+from strandwise.data.simulation import SimulatedGenome
+from strandwise.errors import InputError
+from strandwise.experiment import Experiment, Run, jobs
+
+CONFIG = """\
+[genome]
+fasta = "genome/genome.fa.gz"
+
+[[targets]]
+name = "CTCF [rep1]"
+peaks = "genome/peaks/CTCF.alpha.bed"
+
+[[targets]]
+name = "REST"
+peaks = "REST.bed"
+
+[windows]
+input_bp = 120
+label_bp = 60
+
+[negatives]
+per_peak = 1
+
+[split]
+valid = ["chr3"]
+test = ["chr4"]
+
+[model]
+filters = 2
+kernel_sizes = [9, 5, 5]
+pool_width = 20
+pool_stride = 10
+
+[training]
+epochs = 1
+accelerator = "cpu"
+"""
+COMMANDS = ("demo", "check", "train", "evaluate", "predict", "report", "simulate")
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process, with room for its tables."""
+    monkeypatch.setattr(cli.screen, "width", 120)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["strandwise", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def project(tmp_path: Path, simulated: SimulatedGenome, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder: a genome, peaks of two factors under other chromosome names, and a config."""
+    monkeypatch.chdir(tmp_path)
+    Path("genome").symlink_to(simulated.folder)
+    peaks = simulated.peaks("REST", "alpha").read_text().replace("chr", "")
+    Path("REST.bed").write_text(peaks + "1\t3\t4\tedge\t0\t.\n")
+    Path("config.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def test_help_names_every_command(call: Callable) -> None:
+    for arguments in ([], ["--help"]):
+        code, out, _ = call(*arguments)
+        assert code == (0 if arguments else 2)
+        assert "strand" in out
+        assert all(f" {command} " in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "simulate genome", "simulate sequences"])
+def test_every_command_has_help(command: str, call: Callable) -> None:
+    code, out, err = call(*command.split(), "--help")
+    assert (code, err) == (0, "")
+    usage, sentence, *_ = (line.strip() for line in out.splitlines() if line.strip())
+    assert usage.startswith(f"Usage: strandwise {command}")
+    assert sentence[0].isupper()
+    assert "--help" in out
+
+
+def test_check_prints_what_a_user_should_know(call: Callable, project: Path) -> None:
+    code, out, err = call("check", "config.toml")
+    assert (code, err) == (0, "")
+    assert f"Note: {project}/REST.bed: " in out
+    assert "'1' as 'chr1'" in out
+    assert "Note: 1 windows dropped: past a chromosome's end" in out
+    windows = jobs.check(Experiment.load("config.toml")).windows
+    for row in windows.summary():
+        line = next(line for line in out.splitlines() if line.startswith(f"│ {row['split']}"))
+        assert [int(cell) for cell in line.strip("│").split("│")[1:]] == list(row.values())[1:]
+    assert "CTCF [rep1]" in out
+    assert "shrikumar_chip, posthoc: 168 parameters" in out
+    assert "sequence: dna(), one batch (" in out
+    assert ", 4, 120)" in out
+    assert "bound: unstranded(2).pooled(), one batch (" in out
+    assert "(exact by construction)" in out
+    assert sorted(path.name for path in project.iterdir()) == ["REST.bed", "config.toml", "genome"]
+
+    code, out, _ = call("check", "config.toml", "--set", "strand.strategy=standard")
+    assert code == 0
+    assert "(not promised by this strategy)" in out
+
+
+def test_the_first_use_from_config_to_report(call: Callable, project: Path) -> None:
+    code, out, err = call("train", "config.toml", "--out", "runs/first", "--seed", 3, "--set", "training.epochs=2")
+    assert (code, err) == (0, "")
+    assert "runs/first: 2 epochs in " in out
+    assert "(valid_auroc 0." in out
+    assert "168 parameters" in out
+    assert "'1' as 'chr1'" in out
+    run = Run.open("runs/first")
+    assert (run.experiment.training.seed, run.experiment.training.epochs) == (3, 2)
+
+    code, out, err = call("evaluate", "runs/first")
+    assert (code, err) == (0, "")
+    metrics = run.metrics
+    assert f"bound, test: {metrics['n']:,} windows" in out
+    for track, values in metrics["heads"]["bound"]["tracks"].items():
+        line = next(line for line in out.splitlines() if line.startswith(f"│ {track}"))
+        assert f"{values['auroc']:.3f}" in line
+        assert f"{values['aupr']:.3f}" in line
+    assert "Largest strand deviation: " in out
+
+    code, out, err = call("evaluate", "runs/first", "--split", "valid", "--no-conjoin", "--out", "judged")
+    assert (code, err) == (0, "")
+    assert "bound, valid: " in out
+    assert sorted(path.name for path in Path("judged").iterdir()) == ["metrics.valid.json", "predictions.valid.parquet"]
+
+    for arguments, wrote in (
+        (("--bed", "REST.bed", "--out", "p.bed.gz"), ["p.bed.gz"]),
+        (("--chrom", "4", "--step", 500, "--out", "p.bw"), ["p.CTCF__rep1_.bw", "p.REST.bw"]),
+    ):
+        code, out, err = call("predict", "runs/first", *arguments)
+        assert (code, err) == (0, "")
+        assert out == "".join(f"Wrote {name}\n" for name in wrote)
+        assert all(Path(name).is_file() for name in wrote)
+
+    code, out, err = call("report", "runs/first")
+    assert (code, out, err) == (0, "Wrote runs/first/report.html\n", "")
+    code, out, err = call("report", "runs/first", "runs/first", "--out", "both.html")
+    assert (code, out, err) == (0, "Wrote both.html\n", "")
+
+
+def test_lines_are_not_broken_for_a_narrow_screen(
+    call: Callable, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli.screen, "width", 40)
+    out = call("check", "config.toml")[1]
+    for beginning, end in (
+        ("Note: ", "...)"),
+        ("shrikumar_chip, posthoc", "prediction)"),
+        ("Strand deviation", "tion)"),
+    ):
+        assert any(line.startswith(beginning) and line.endswith(end) for line in out.splitlines()), out
+
+
+def test_a_seed_on_the_command_line_comes_after_changes(call: Callable, project: Path) -> None:
+    code, _, _ = call("train", "config.toml", "--out", "run", "--set", "training.seed=1", "--seed", 2)
+    assert code == 0
+    assert Run.open("run").experiment.training.seed == 2
+
+
+def test_simulated_sequences_train_a_model(call: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("simulate", "sequences", "--out", "made", "-n", 60, "--length", 60)
+    assert (code, out, err) == (0, "Wrote made\n", "")
+    code, _, err = call("simulate", "sequences", "--out", "made", "-n", 60)
+    assert code == 2
+    assert "made: exists already" in err
+    assert call("simulate", "sequences", "--out", "made", "-n", 60, "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trian", "x"],
+        ["train", "config.toml"],
+        ["train", "config.toml", "--out", "run", "--sed", "1"],
+        ["evaluate", "run", "--split", "tset"],
+        ["predict", "run", "--chrom", "chr1", "--step", "0", "--out", "p.bw"],
+        ["report"],
+    ],
+)
+def test_misused_commands_say_how_they_are_used(arguments: list[str], call: Callable, project: Path) -> None:
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: strandwise")
+    assert "--help" in err
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (InputError("peaks.bed: [red]wrong[/red] :smile:"), "error: peaks.bed: [red]wrong[/red] :smile:\n"),
+        (InputError("a\nb\x1b[31m\u202e"), "error: a\\nb\\x1b[31m\\u202e\n"),
+        (InputError("x" * 500), f"error: {'x' * 500}\n"),
+        (PermissionError(13, "Permission denied", "/data"), "error: /data: Permission denied.\n"),
+        (OSError("odd"), "error: a file: odd.\n"),
+        (MemoryError("Unable to allocate 3 TiB"), "error: out of memory (Unable to allocate 3 TiB): ask for"),
+        (MemoryError(), "error: out of memory (no more to be had): ask for less"),
+    ],
+)
+def test_errors_are_one_line_as_they_are(
+    error: Exception, said: str, call: Callable, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(jobs, "read_windows", fails)
+    code, out, err = call("check", "config.toml")
+    assert (code, out) == (2, "")
+    assert err.startswith(said)
+    assert err.count("\n") == 1
+    with pytest.raises(type(error)):
+        call("check", "config.toml", "--debug")
+
+
+def test_faults_of_our_own_are_not_hidden(call: Callable, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(jobs, "read_windows", fails)
+    with pytest.raises(KeyError, match="a bug"):
+        call("check", "config.toml")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "n/a"), (0.12345, "0.123"), (12.0, "12"), (1234, "1,234"), (0.0, "0")]
+)
+def test_numbers_are_short(value: object, text: str) -> None:
+    assert cli._number(value) == text
