@@ -14,7 +14,7 @@ import torch
 
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, OutputError
-from strandwise.genome import BigWig, Genome
+from strandwise.genome import BigWig, Genome, read_bed
 from strandwise.layers import binary_head
 from strandwise.models import ModelSettings, SequenceModel, StrandSettings, assemble
 from strandwise.prediction import (
@@ -181,13 +181,24 @@ def test_bed_is_read_back(tmp_path: Path, name: str) -> None:
     expected = pd.concat(frames(), ignore_index=True)
     raw = gzip.decompress(out.read_bytes()) if name.endswith("gz") else out.read_bytes()
     header, *lines = raw.decode().splitlines()
-    assert header.split("\t") == ["#chrom", *expected.columns[1:]]
-    found = pd.DataFrame([line.split("\t") for line in lines], columns=expected.columns)
+    columns = ["chrom", "start", "end", "name", "score", "strand", "pred/a", "pred/b"]
+    assert header.split("\t") == ["#chrom", *columns[1:]]
+    found = pd.DataFrame([line.split("\t") for line in lines], columns=columns)
+    highest = np.round(1000 * expected[["pred/a", "pred/b"]].max(axis=1)).astype(int)
+    assert found["score"].astype(int).tolist() == highest.tolist()
     for column in expected.columns:
         if column.startswith("pred/"):
             np.testing.assert_allclose(found[column].astype(float), expected[column], rtol=1e-5)
         else:
             assert found[column].tolist() == expected[column].astype(str).tolist()
+
+
+def test_our_own_reader_takes_the_bed_we_write(tmp_path: Path) -> None:
+    early = next(frames()).assign(start=lambda table: table["start"] - 5)
+    write_predictions([early], tmp_path / "p.bed")
+    found = read_bed(tmp_path / "p.bed")
+    assert found["start"].tolist() == [0, *early["start"].tolist()[1:]]
+    assert (found["strand"] == ".").all()
 
 
 def test_bed_gz_is_in_blocks_that_tabix_can_enter(tmp_path: Path) -> None:

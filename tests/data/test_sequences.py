@@ -276,3 +276,16 @@ def test_nanog(real_data: Path) -> None:
     assert (found.frame["split"][: 4687 + 5017] != "test").all()
     first = (folder / "positives_train.fa").read_text().split(">")[1].split("\n", 1)[1].replace("\n", "")
     assert np.array_equal(found.reader.gather(np.array([0]))[0], encode(first))
+
+
+def test_jitter_reads_the_flanks_of_longer_sequences(tmp_path: Path) -> None:
+    letters = "ACGTTGCATGCCATTA"
+    (tmp_path / "p.fa").write_text(f">p\n{letters}\n")
+    (tmp_path / "n.fa").write_text(f">n\n{letters[::-1]}\n")
+    table = SequenceSettings(positives=tmp_path / "p.fa", negatives=tmp_path / "n.fa", split="train")
+    windows = read_sequence_sets([table], 10, SplitSettings(), jitter_bp=3)
+    for shift in (-3, 0, 3):
+        codes = windows.reader.gather(np.array([0]), np.array([shift]))
+        assert decode(codes[0]) == letters[3 + shift : 13 + shift]
+    with pytest.raises(InputError, match=r"shorter than the 18 bp that are read .* windows.jitter_bp"):
+        read_sequence_sets([table], 10, SplitSettings(), jitter_bp=4)

@@ -1,6 +1,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -90,3 +91,11 @@ def test_windows_go_where_they_lie_whole() -> None:
     assert found.tolist() == [next(iter(role)) if len(role) == 1 else "" for role in roles]
     assert set(found) == {"train", "valid", "test", ""}
     assert set(assign_split(chrom, start, start + 50, regions())) == {"train"}
+
+
+def test_training_windows_keep_their_jitter_away_from_a_border() -> None:
+    regions = pd.DataFrame({"chrom": ["a"], "start": [1000], "end": [2000], "split": ["test"]})
+    chrom, start = np.array(["a"] * 5, dtype=object), np.array([895, 896, 1000, 1900, 2005])
+    found = assign_split(chrom, start, start + 100, regions, 5)
+    assert found.tolist() == ["train", "", "test", "test", "train"]
+    assert assign_split(chrom, start, start + 100, regions).tolist() == ["train", "train", "test", "test", "train"]

@@ -11,8 +11,9 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from strandwise.data.peaks import label_intervals
 from strandwise.data.simulation import SimulatedGenome
-from strandwise.errors import InputError
+from strandwise.errors import ConfigError, InputError, RunError
 from strandwise.experiment import Experiment, Run, check, evaluate, predict, train, write_report
 from strandwise.genome import Genome, read_bed
 from strandwise.models import STRATEGIES
@@ -230,3 +231,82 @@ def test_no_job_leaves_footprints(small: Experiment, trained: Run, tmp_path: Pat
     write_report([tmp_path / "run"])
     trained.predict("ACGTA" * 24)
     assert state() == before
+
+
+def test_metrics_of_another_way_to_predict_do_not_pass_for_the_runs_own(copied: Run) -> None:
+    before = copied.metrics
+    with pytest.raises(InputError, match=r"not averaged over both strands would pass .* 'posthoc': .* --out"):
+        evaluate(copied, conjoin=False)
+    assert copied.metrics == before
+
+
+def test_only_the_files_it_was_trained_with_judge_a_run(copied: Run, small: Experiment, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(small.genome.fasta.parent, tmp_path / "data"))  # pyright: ignore[reportOptionalMemberAccess]
+    moved = (copied.path / "config.toml").read_text().replace(str(small.genome.fasta.parent), str(data))  # pyright: ignore[reportOptionalMemberAccess]
+    run = train(Experiment.load_resolved(_written(tmp_path / "moved.toml", moved)), tmp_path / "again")
+    peaks = data / "peaks" / "CTCF.alpha.bed"
+    peaks.write_text("".join(peaks.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(RunError, match=r"CTCF.alpha.bed: not the file that the model was trained with: restore it"):
+        evaluate(run)
+    (run.path / "weights.safetensors").unlink()
+    with pytest.raises(RunError, match="not the file that the model was trained with"):
+        train(run.experiment, run.path, resume=True)
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_judging_where_it_was_trained_is_noted(trained: Run, simulated: SimulatedGenome, tmp_path: Path) -> None:
+    found = evaluate(trained, bed=simulated.peaks("CTCF", "alpha"), out=tmp_path)
+    peaks = read_bed(simulated.peaks("CTCF", "alpha"))
+    seen = int((~peaks["chrom"].isin(["chr3", "chr4"])).sum())
+    assert f"{seen} of {len(peaks)} windows lie where the model was trained: they flatter it" in found["notes"]
+
+
+def test_intervals_on_chromosomes_that_nobody_measured_have_no_label(trained: Run, tmp_path: Path) -> None:
+    lines = [f"chr{number}\t{start}\t{start + 1}\n" for number in (1, 4) for start in range(1000, 20_000, 500)]
+    peaks = {
+        target.name: _written(tmp_path / f"{target.name}.bed", _without(target.peaks, "chr1"))
+        for target in trained.experiment.targets
+    }
+    genome = Genome(trained.experiment.genome.fasta)  # pyright: ignore[reportOptionalMemberAccess]
+    intervals = read_bed(_written(tmp_path / "at.bed", "".join(lines)))
+    tables = {name: read_bed(path) for name, path in peaks.items()}
+    found = label_intervals(genome, intervals, tables, trained.experiment.windows)
+    unknown = (found.frame["chrom"] == "chr1").to_numpy()
+    assert (found.weights[unknown] == 0).all()
+    assert (found.weights[~unknown] == 1).all()
+    assert f"{unknown.sum()} windows lie on chromosomes without peaks of any track" in " ".join(found.notes)
+
+
+def _without(bed: Path, chrom: str) -> str:
+    return "".join(line for line in bed.read_text().splitlines(keepends=True) if not line.startswith(f"{chrom}\t"))
+
+
+def test_a_longer_sequence_is_predicted_in_its_middle_and_says_where(trained: Run, tmp_path: Path) -> None:
+    letters = decode(np.random.default_rng(0).integers(0, 4, 201).astype(np.uint8))
+    fasta = _written(tmp_path / "s.fa", f">long\n{letters}\n")
+    (out,) = predict(trained, tmp_path / "p.parquet", fasta=fasta)
+    row = pd.read_parquet(out).iloc[0]
+    assert (row["start"], row["end"]) == (40, 160)
+    expected = trained.predict(letters[40:160]).iloc[0].tolist()
+    np.testing.assert_allclose(row[["pred/CTCF", "pred/REST"]].astype(float), expected, rtol=1e-6)
+    with pytest.raises(InputError, match="--genome has no part"):
+        predict(trained, tmp_path / "q.parquet", fasta=fasta, genome=tmp_path / "nowhere.fa")
+
+
+def test_keys_that_cannot_act_are_refused(small: Experiment, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"split.test_fraction are for \[\[sequences\]\]"):
+        small.changed("split.test_fraction=0.2")
+    table = {"sequences": [{"positives": "p.fa", "negatives": "n.fa"}], "negatives": {"per_peak": 2}}
+    with pytest.raises(ConfigError, match=r"\[negatives\] is for \[genome\]"):
+        Experiment.from_table(table, folder=tmp_path)
+
+
+def test_a_config_without_a_test_split_is_noted(small: Experiment) -> None:
+    table = small.model_dump(exclude_none=True, mode="json")
+    table["split"]["test"] = []
+    found = check(Experiment.from_table(table, folder=Path.cwd()))
+    assert "no window is held out for the test: name some of it in [split]" in found.windows.notes

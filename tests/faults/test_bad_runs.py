@@ -219,7 +219,7 @@ def test_a_model_of_sequences_has_no_genome_and_no_peaks(
     folder = shutil.copytree(trained.path, tmp_path / "run")
     (tmp_path / "pos.fa").write_text(f">a\n{'ACGT' * 30}\n")
     text = (folder / "config.toml").read_text()
-    settings = text[text.index("[windows]") : text.index("[split]")] + text[text.index("[model]") :]
+    settings = text[text.index("[windows]") : text.index("[negatives]")] + text[text.index("[model]") :]
     sequences = '[[sequences]]\npositives = "../pos.fa"\nshuffled = "dinucleotide"\n'
     (folder / "config.toml").write_text(sequences + settings)
     bed = simulated.peaks("REST", "alpha")

@@ -164,7 +164,8 @@ def test_predictions_that_were_killed_do_not_appear(trained: Run, tmp_path: Path
 
     done = cli_run("predict", trained.path, "--chrom", "chr1", "--out", out)
     assert done.code == 0, done.err
-    assert out.read_text().startswith("#chrom\tstart\tend\tname\tpred/CTCF\tpred/REST\nchr1\t0\t50\t.\t")
+    header = "#chrom\tstart\tend\tname\tscore\tstrand\tpred/CTCF\tpred/REST\n"
+    assert out.read_text().startswith(f"{header}chr1\t0\t50\t.\t")
     # A process that was killed cannot tidy up; one that succeeds leaves nothing of its own.
     assert temporaries(tmp_path) == left
 

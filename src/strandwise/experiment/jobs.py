@@ -168,10 +168,10 @@ def evaluate(
             f"{run.path}: metrics{'' if conjoin else ' not'} averaged over both strands would pass for those of its "
             f"strategy '{run.experiment.strand.strategy}': give them a folder with --out."
         )
+    if bed is not None and not run.experiment.targets:
+        raise InputError(f"{run.path}: trained on sequences, so there are no peaks to label {bed} by: leave --bed.")
     check_inputs(run.provenance, run.experiment)
     if bed is not None:
-        if not run.experiment.targets:
-            raise InputError(f"{run.path}: trained on sequences, so there are no peaks to label {bed} by: leave --bed.")
         windows, name = _windows_at(run, Path(bed)), "bed"
     else:
         windows, name = read_windows(run.experiment).split(split), split
