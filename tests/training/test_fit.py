@@ -251,11 +251,12 @@ def test_checkpoints_of_an_older_run_are_not_gone_on_with(windows: LabelledWindo
     assert not list(tmp_path.glob("checkpoints/*.ckpt"))
 
 
-def test_a_damaged_checkpoint_is_named(windows: LabelledWindows, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["last.ckpt", "best.ckpt"])
+def test_a_damaged_checkpoint_is_named(windows: LabelledWindows, tmp_path: Path, name: str) -> None:
     train(windows, tmp_path, epochs=1)
-    last = tmp_path / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:-1000])
-    with pytest.raises(RunError, match=r"last.ckpt: the checkpoint is damaged .*--overwrite"):
+    damaged = tmp_path / "checkpoints" / name
+    damaged.write_bytes(damaged.read_bytes()[:-1000])
+    with pytest.raises(RunError, match=rf"{name}: the checkpoint is damaged .*--overwrite"):
         train(windows, tmp_path, epochs=2, resume=True)
 
 

@@ -1,0 +1,82 @@
+"""What happens at the end of an epoch: a row of history, checkpoints, and patience."""
+
+import csv
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+
+from strandwise.files import writing_errors
+
+HISTORY = ("epoch", "train_loss", "valid_loss", "valid_auroc", "valid_aupr", "seconds")
+
+
+class History(Callback):
+    """Writes a row an epoch, counted from 1, to `history.csv`; a resumed run goes on after its checkpoint's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._started = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Drop rows of epochs that will be trained again."""
+        if not trainer.is_global_zero:
+            return
+        rows = []
+        if self.path.exists():
+            with self.path.open(newline="", encoding="utf-8") as stream:
+                rows = [row for row in csv.DictReader(stream) if int(row["epoch"]) <= trainer.current_epoch]
+        self._write(rows, "w")
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the epoch's clock."""
+        self._started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Append the epoch's row."""
+        if not trainer.is_global_zero:
+            return
+        said = trainer.callback_metrics
+        row: dict[str, Any] = {name: float(said[name]) for name in HISTORY[1:-1]}
+        self._write([{"epoch": trainer.current_epoch + 1, **row, "seconds": time.monotonic() - self._started}], "a")
+
+    def _write(self, rows: Sequence[dict[str, Any]], mode: str) -> None:
+        with writing_errors(self.path), self.path.open(mode, newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            if mode == "w":
+                writer.writerow(HISTORY)
+            for row in rows:
+                values = [row[name] for name in HISTORY]
+                writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in values])
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+class Checkpoint(ModelCheckpoint):
+    """Keeps the best epoch by a metric, or the last one; still knows it after the run folder was moved."""
+
+    def __init__(self, folder: Path, name: str, monitor: str | None = None, mode: str = "min") -> None:
+        super().__init__(
+            folder,
+            filename=name,
+            monitor=monitor,
+            mode=mode,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what a stopped run knew, wherever its folder was then."""
+        super().load_state_dict(state_dict | {"dirpath": self.dirpath})
+
+
+class Patience(EarlyStopping):
+    """Stops training that no longer improves; a resumed run that had stopped trains no further."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop at once where patience had run out before."""
+        trainer.should_stop = self.wait_count >= self.patience

@@ -1,0 +1,51 @@
+"""The `[training]` table of a config, and how many processes it asks for."""
+
+from typing import Literal
+
+from lightning import Fabric
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from strandwise.errors import InputError
+from strandwise.schema import Settings
+
+
+class TrainingSettings(Settings):
+    """The `[training]` table of a config."""
+
+    epochs: PositiveInt = Field(default=30, description="the most epochs to train")
+    batch_size: PositiveInt = Field(default=100, description="windows in a step")
+    learning_rate: PositiveFloat = Field(default=1e-3, description="of Adam")
+    weight_decay: NonNegativeFloat = Field(default=0.0, description="of Adam")
+    class_weights: Literal["balanced", "none"] | PositiveFloat = Field(
+        default="balanced",
+        description="what a positive counts for: 'balanced' is negatives / positives of each track",
+    )
+    monitor: Literal["valid_auroc", "valid_aupr", "valid_loss"] = Field(
+        default="valid_auroc", description="chooses the best epoch and stops early"
+    )
+    patience: PositiveInt = Field(default=10, description="epochs without improvement before training stops")
+    seed: NonNegativeInt = Field(default=0, description="of the first weights, the order, jitter and strands")
+    workers: NonNegativeInt = Field(
+        default=0, description="processes that make batches; the batches do not depend on it"
+    )
+    accelerator: str = Field(default="auto", description="as Lightning's trainer takes it: auto, cpu, gpu, ...")
+    devices: str | int = Field(default="auto", description="as Lightning's trainer takes it")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = Field(
+        default="32-true", description="as Lightning's trainer takes it"
+    )
+    tensorboard: bool = Field(default=False, description="log to TensorBoard too (extra 'trackers')")
+
+
+def processes(settings: TrainingSettings) -> int:
+    """Return how many processes train together: one a device.
+
+    Raises:
+        InputError: an accelerator or devices that this machine does not have.
+    """
+    try:
+        return Fabric(accelerator=settings.accelerator, devices=settings.devices).world_size
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
+        raise InputError(
+            f"training.accelerator = {settings.accelerator!r} with training.devices = {settings.devices!r} cannot "
+            f"be had here ({error}): set both to 'auto', or to what this machine has."
+        ) from error
