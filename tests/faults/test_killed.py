@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import pandas as pd
 import pytest
+from lightning import LightningModule, Trainer
 
 from strandwise import demo
 from strandwise.data.simulation import SimulationSettings, simulate_genome
 from strandwise.errors import RunError
 from strandwise.experiment import Experiment, Run, jobs, train
+from strandwise.training.callbacks import History
 
 EPOCHS = 8
 
@@ -98,21 +99,20 @@ def test_training_that_was_killed_ends_where_an_unbroken_one_does(
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_training_that_was_asked_to_stop_says_how_to_go_on(
-    how: signal.Signals, long_config: Path, unbroken: Run, tmp_path: Path
+    how: signal.Signals, long_config: Path, unbroken: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "run"
+    folder, goes_on = tmp_path / "run", History.on_train_epoch_end
 
-    def stop() -> None:
-        while epochs(folder) < 2:
-            time.sleep(0.002)
-        os.kill(os.getpid(), how)
+    def stop(self: History, trainer: Trainer, module: LightningModule) -> None:
+        goes_on(self, trainer, module)
+        if trainer.current_epoch == 2:
+            os.kill(os.getpid(), how)
 
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    stopper = Thread(target=stop, daemon=True)
-    stopper.start()
-    with pytest.raises(RunError, match=r"training was stopped: go on with `strandwise train .* --resume`"):
-        train(Experiment.load(long_config), folder)
-    stopper.join()
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_epoch_end", stop)
+        with pytest.raises(RunError, match=r"training was stopped: go on with `strandwise train .* --resume`"):
+            train(Experiment.load(long_config), folder)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     assert not Run(folder).finished
     assert_same_training(train(Experiment.load(long_config), folder, resume=True), unbroken)
