@@ -97,9 +97,17 @@ def test_training_that_was_killed_ends_where_an_unbroken_one_does(
     assert not temporaries(folder)
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Let Ctrl-C be heard: a shell starts what it runs in the background with that signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_training_that_was_asked_to_stop_says_how_to_go_on(
-    how: signal.Signals, long_config: Path, unbroken: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: signal.Signals, long_config: Path, unbroken: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: None
 ) -> None:
     folder, goes_on = tmp_path / "run", History.on_train_epoch_end
 
