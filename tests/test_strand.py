@@ -7,6 +7,7 @@ from strandwise.errors import StrandLawError
 from strandwise.strand import (
     StrandType,
     dna,
+    mirror,
     odd,
     plain,
     regular,
@@ -88,7 +89,7 @@ def test_impossible_types_are_refused(partner: tuple[int, ...], sign: tuple[int,
         StrandType(partner, sign)
 
 
-@pytest.mark.parametrize("make", [regular, stranded, unstranded, odd, plain])
+@pytest.mark.parametrize("make", [regular, mirror, stranded, unstranded, odd, plain])
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2"])
 def test_counts_are_whole_and_positive(make, count) -> None:
     with pytest.raises(StrandLawError, match="whole number of 1 or more"):

@@ -125,6 +125,11 @@ def regular(n: int) -> StrandType:
     return _named("regular", _identity(2 * _count(n, "regular"))[::-1], n=n)
 
 
+def mirror(n: int) -> StrandType:
+    """Return the type of n channels in reversed order: how the filters of `regular` stand to their complements."""
+    return _named("mirror", _identity(_count(n, "mirror"))[::-1], n=n)
+
+
 def stranded(n: int) -> StrandType:
     """Return the type of n stranded signals, 2n channels ``[+, -, +, -, ...]``: each pair swaps."""
     partner = tuple(channel ^ 1 for channel in range(2 * _count(n, "stranded")))

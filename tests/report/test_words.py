@@ -84,3 +84,10 @@ def test_nested_tables_become_rows():
         ("tracks", "a, b"),
         ("parameters", "12,345"),
     ]
+
+
+def test_every_strategy_of_the_models_has_a_name_for_people():
+    from strandwise.models import STRATEGIES as OF_MODELS
+    from strandwise.report.words import STRATEGIES as IN_WORDS
+
+    assert set(IN_WORDS) == set(OF_MODELS)

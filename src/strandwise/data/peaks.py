@@ -17,6 +17,7 @@ from strandwise.data.windows import LabelledWindows, WindowSettings, points_with
 from strandwise.errors import InputError, did_you_mean, listing
 from strandwise.genome import Genome, check_within, match_names, overlaps_any, read_bed, rename_chromosomes
 from strandwise.schema import Settings
+from strandwise.sequence import N
 
 
 class GenomeSettings(Settings):
@@ -313,7 +314,7 @@ class _Sampler:
         frame = frame[~overlaps_any(frame, self.barred)] if len(self.barred) else frame
         origin = self.packed.origin(frame["chrom"].to_numpy(), frame["start"].to_numpy())
         reader = GenomeReader(self.packed, origin, self.windows.input_bp)
-        unknown = (reader.gather(np.arange(len(frame))) == 4).mean(axis=1)
+        unknown = (reader.gather(np.arange(len(frame))) == N).mean(axis=1)
         return frame[unknown <= self.windows.max_n_fraction]
 
     def _positions(self, split: str, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from strandwise.genome import Genome
-
-N = 4  # the code of an unknown base
+from strandwise.sequence import N
 
 
 class PackedGenome:

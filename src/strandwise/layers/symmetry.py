@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from strandwise.errors import StrandLawError
 from strandwise.layers.typed import TypedModule, freeze
-from strandwise.strand import StrandType, declared_types, plain, regular, revcomp
+from strandwise.strand import StrandType, declared_types, mirror, plain, regular, revcomp
 
 
 class PerStrand(TypedModule):
@@ -48,7 +48,7 @@ class PerStrand(TypedModule):
         super().__init__(in_type, out_type if inner.positions else out_type.pooled())
         self.module = module
         n = inner.channels
-        self._mirror = StrandType(tuple(range(n))[::-1], (1,) * n, inner.positions)
+        self._mirror = mirror(n) if inner.positions else mirror(n).pooled()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(batch, channels, positions)`` to ``(batch, 2n[, positions])``."""
