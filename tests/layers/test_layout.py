@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from strandwise.layers.layout import convolve, max_pool, normalise
+from strandwise.layers.layout import convolve, max_pool
 
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
     "contiguous": lambda x: x.contiguous(),
@@ -61,27 +61,3 @@ def test_convolve_gives_weights_their_gradient() -> None:
 @pytest.mark.parametrize(("width", "stride"), [(4, 4), (5, 3), (2, 7), (20, 1), (1, 1)])
 def test_max_pool(view: str, width: int, stride: int) -> None:
     compare(view, lambda x: max_pool(x, width, stride), lambda x: functional.max_pool1d(x, width, stride))
-
-
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("train", [True, False])
-def test_normalise(view: str, train: bool) -> None:
-    generator = torch.Generator().manual_seed(3)
-    weight, bias = (torch.randn(4, dtype=torch.float64, generator=generator) for _ in range(2))
-    statistics = []
-
-    def with_statistics(operation: Callable[..., Tensor]) -> Callable[[Tensor], Tensor]:
-        mean, variance = torch.arange(4, dtype=torch.float64), torch.arange(1, 5, dtype=torch.float64)
-        statistics.append((mean, variance))
-        return lambda x: operation(x, mean, variance, weight, bias, train, 0.3, 1e-3)
-
-    compare(view, with_statistics(normalise), with_statistics(functional.batch_norm))
-    torch.testing.assert_close(*statistics, rtol=0, atol=1e-12)
-    assert train == (not torch.equal(statistics[0][0], torch.arange(4, dtype=torch.float64)))
-
-
-def test_normalise_without_positions() -> None:
-    x = torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
-    zeros, ones = torch.zeros(4, dtype=torch.float64), torch.ones(4, dtype=torch.float64)
-    found = normalise(x, zeros.clone(), ones.clone(), ones, zeros, True, 0.1, 1e-12)
-    torch.testing.assert_close(found, (x - x.mean(0)) / x.std(0, correction=0))

@@ -6,8 +6,9 @@ from strandwise.layers.dense import Dense, SumChannels
 from strandwise.layers.head import Head, binary_head
 from strandwise.layers.norm import BatchNorm1d
 from strandwise.layers.pool import MaxPool1d, WeightedSum
+from strandwise.layers.stack import Stack
 from strandwise.layers.symmetry import Conjoined, PerStrand
-from strandwise.layers.typed import Features, Stack, TypedModule, freeze
+from strandwise.layers.typed import Features, TypedModule, freeze
 
 __all__ = [
     "BatchNorm1d",

@@ -25,15 +25,5 @@ def max_pool(x: Tensor, width: int, stride: int) -> Tensor:
     return functional.max_pool2d(x.unsqueeze(2), (1, width), (1, stride)).squeeze(2)
 
 
-def normalise(
-    x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, train: bool, momentum: float, eps: float
-) -> Tensor:
-    """Return `torch.nn.functional.batch_norm` of ``(batch, channels[, positions])``."""
-    if x.device.type != "cpu" or x.ndim != 3:
-        return functional.batch_norm(x, mean, variance, weight, bias, train, momentum, eps)
-    flat = functional.batch_norm(x.unsqueeze(2), mean, variance, weight, bias, train, momentum, eps)
-    return flat.squeeze(2)
-
-
 def _channels_last(x: Tensor) -> Tensor:
     return x.unsqueeze(2).contiguous(memory_format=torch.channels_last)

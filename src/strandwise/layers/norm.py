@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from strandwise.layers.layout import normalise
+from strandwise.layers.fusion import Fused, Pairing, normalise_in_training, rescale
 from strandwise.layers.tying import TiedParameter, channels, tied_bias
 from strandwise.layers.typed import TypedModule
 from strandwise.strand import StrandType
+
+ALONE = Fused()
 
 
 class BatchNorm1d(TypedModule):
@@ -44,18 +46,22 @@ class BatchNorm1d(TypedModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``(batch, channels, positions)`` or ``(batch, channels)``."""
+        return self.followed(x, ALONE)
+
+    def followed(self, x: Tensor, then: Fused) -> Tensor:
+        """Normalise, then apply what follows, in one step where the device has one."""
         weight, bias = self.weight(), self.bias()
-        if self.even is None and not self.paired:
-            mean, variance = self.running_mean, self.running_var
-            return normalise(x, mean, variance, weight, bias, self.training, self.momentum, self.eps)
-        if not self.training:
+        flat = x.unsqueeze(2) if x.ndim == 2 else x
+        flat = flat.to(weight.dtype)
+        if self.training:
+            pairing = Pairing(self.partner, self.even) if self.paired or self.even is not None else None
+            y, mean, variance = normalise_in_training(flat, weight, bias, pairing, self.eps, then)
+            self._remember(mean, variance, x)
+        else:
             mean, variance = self._running()
-            return normalise(x, mean, variance, weight, bias, False, 0.0, self.eps)
-        mean, variance = self._pooled_statistics(x)
-        scale = weight * torch.rsqrt(variance + self.eps)
-        shift = bias - mean * scale
-        shape = (-1, 1) if self.in_type.positions else (-1,)
-        return torch.addcmul(shift.view(shape), x, scale.view(shape))
+            scale = weight * torch.rsqrt(variance + self.eps)
+            y = rescale(flat, scale, bias - mean * scale, then)
+        return y.squeeze(2) if x.ndim == 2 else y
 
     def _running(self) -> tuple[Tensor, Tensor]:
         if not self.weight.tied:
@@ -63,21 +69,14 @@ class BatchNorm1d(TypedModule):
         mean = self.running_mean[self.weight.index]
         return (mean if self.even is None else mean * self.even), self.running_var[self.weight.index]
 
-    def _pooled_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        axes = [axis for axis in range(x.ndim) if axis != 1]
-        variance, mean = torch.var_mean(x, axes, correction=0)
-        if self.even is not None:
-            variance = variance + (mean * (1 - self.even)) ** 2
-            mean = mean * self.even
-        both = (mean + mean[self.partner]) / 2
-        variance = variance + (mean - both) ** 2
-        variance = (variance + variance[self.partner]) / 2
-        with torch.no_grad():
-            # An odd channel has no mean to lose, but the same correction keeps one rule for all channels.
-            n = x.numel() // x.shape[1] * (2 if self.paired else 1)
-            self.running_mean.lerp_(both[self.weight.first], self.momentum)
-            self.running_var.lerp_(variance[self.weight.first] * (n / max(n - 1, 1)), self.momentum)
-        return both, variance
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, x: Tensor) -> None:
+        if self.weight.tied:
+            mean, variance = mean[self.weight.first], variance[self.weight.first]
+        # An odd channel has no mean to lose, but the same correction keeps one rule for all channels.
+        n = x.numel() // x.shape[1] * (2 if self.paired else 1)
+        self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
+        self.running_var.lerp_(variance.to(self.running_var) * (n / max(n - 1, 1)), self.momentum)
 
     @torch.no_grad()
     def frozen(self) -> nn.Module:

@@ -1,13 +1,11 @@
 """The contract of a layer: it knows its strand types and how it changes lengths."""
 
 import copy
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
-from strandwise.errors import StrandLawError
 from strandwise.strand import StrandType
 
 
@@ -45,45 +43,6 @@ class TypedModule(nn.Module):
     def extra_repr(self) -> str:
         """Show the types where torch prints the module."""
         return f"{self.in_type} -> {self.out_type}"
-
-
-class Stack(TypedModule):
-    """Typed modules one after the other, checked at construction to fit together."""
-
-    def __init__(self, *layers: TypedModule) -> None:
-        if not layers:
-            raise StrandLawError("a Stack needs at least one layer.")
-        for before, after in pairwise(layers):
-            if before.out_type != after.in_type:
-                raise StrandLawError(
-                    f"{type(after).__name__} expects {after.in_type}, and {type(before).__name__} before it "
-                    f"gives {before.out_type}: make the two types equal."
-                )
-        super().__init__(layers[0].in_type, layers[-1].out_type)
-        self.layers = nn.ModuleList(layers)
-
-    def __iter__(self) -> Iterator[nn.Module]:
-        return iter(self.layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layers in order."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    def out_length(self, length: int) -> int:
-        """Return the number of positions after the last layer."""
-        for layer in self.layers:
-            length = layer.out_length(length)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
-        return length
-
-    def frozen(self) -> nn.Module:
-        """Return the plain torch layers in order."""
-        return nn.Sequential(*(freeze(layer) for layer in self.layers))
-
-    def extra_repr(self) -> str:
-        """Leave the types to the layers inside."""
-        return ""
 
 
 def after(features: Features, layers: Sequence[TypedModule]) -> Features:
