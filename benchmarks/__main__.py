@@ -1,6 +1,7 @@
 """Run the whole speed suite: `make bench`."""
 
-from benchmarks import training, windows
+from benchmarks import layers, training, windows
 
 windows.main()
+layers.main()
 training.main()

@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from strandwise.data.reading import SequenceReader
 from strandwise.data.simulation import SimulatedGenome, SimulationSettings, simulate_genome
 from strandwise.data.windows import LabelledWindows
 from strandwise.genome import Genome, write_fasta
 from strandwise.sequence import decode, embed, revcomp_codes
+
+# Tests run side by side, and their networks are tiny: threads that wait for each other would cost most of the time.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,7 @@ pool_stride = 10
 epochs = 1
 accelerator = "cpu"
 """
-COMMANDS = ("demo", "check", "train", "evaluate", "predict", "report", "simulate")
+COMMANDS = ("demo", "check", "train", "evaluate", "predict", "strand", "report", "simulate")
 
 
 @pytest.fixture
@@ -156,6 +157,34 @@ def test_the_first_use_from_config_to_report(call: Callable, project: Path) -> N
     assert (code, out, err) == (0, "Wrote both.html\n", "")
 
 
+def test_strands_are_compared_from_the_command_line(call: Callable, project: Path) -> None:
+    assert call("train", "config.toml", "--out", "run", "--set", "strand.strategy=standard")[0] == 0
+    code, out, err = call("strand", "run", "--split", "valid", "--windows", 12, "--seed", 1)
+    assert (code, err) == (0, "")
+    found = json.loads(Path("run/strand.valid.json").read_text())
+    assert (found["n"], found["seed"]) == (12, 1)
+    assert "bound, valid: deviation between strands on 12 windows" in out
+    lines = out.splitlines()
+    for track, values in found["heads"]["bound"]["float32"]["tracks"].items():
+        line = next(line for line in lines if line.startswith(f"│ {track}"))
+        assert f"{values['logits']['max']:.2g}" in line
+        assert f"{values['pearson']:.3f}" in line
+        assert line.rstrip(" │").endswith(str(values["flips"]))
+    parts = [line for line in lines if line.startswith(("│ conv", "│ readout"))]
+    assert len(parts) == len(found["layers"])
+    assert parts[0].count("no law") == 2
+    assert f"{found['layers'][-1]['float64']:.2g}" in parts[-1]
+    # One sentence, then the files.
+    assert lines[-3:] == [found["verdict"], "Wrote run/strand.valid.json", "Wrote run/strand.valid.html"]
+    assert found["verdict"].startswith("Strategy standard promises nothing; features follow no law from conv1 (")
+
+    code, out, err = call("strand", "run", "--bed", "REST.bed", "--out", "other", "-n", 3)
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in Path("other").iterdir()) == ["strand.bed.html", "strand.bed.json"]
+    assert out.endswith("Wrote other/strand.bed.json\nWrote other/strand.bed.html\n")
+    assert "Note: 1 windows reach past" in out
+
+
 def test_lines_are_not_broken_for_a_narrow_screen(
     call: Callable, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +223,8 @@ def test_simulated_sequences_train_a_model(call: Callable, tmp_path: Path, monke
         ["evaluate", "run", "--split", "tset"],
         ["predict", "run", "--chrom", "chr1", "--step", "0", "--out", "p.bw"],
         ["report"],
+        ["strand"],
+        ["strand", "run", "--windows", "0"],
     ],
 )
 def test_misused_commands_say_how_they_are_used(arguments: list[str], call: Callable, project: Path) -> None:
@@ -245,3 +276,8 @@ def test_faults_of_our_own_are_not_hidden(call: Callable, project: Path, monkeyp
 )
 def test_numbers_are_short(value: object, text: str) -> None:
     assert cli._number(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "no law"), (0.0, "0"), (0.12345, "0.12"), (3.2e-16, "3.2e-16")])
+def test_deviations_have_two_digits(value: float | None, text: str) -> None:
+    assert cli._small(value) == text

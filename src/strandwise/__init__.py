@@ -12,11 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from strandwise.analysis.symmetry import trace_symmetry
     from strandwise.data.simulation import simulate_genome, simulate_sequences
     from strandwise.demo import run_demo
-    from strandwise.experiment import Experiment, Run, check, evaluate, predict, train, write_report
+    from strandwise.experiment import Experiment, Run, check, compare_strands, evaluate, predict, train, write_report
     from strandwise.genome import BigWig, Genome, read_bed
     from strandwise.layers import Conjoined, PerStrand, freeze
+    from strandwise.models import as_rcps, lift
     from strandwise.sequence import dinucleotide_shuffle, one_hot
     from strandwise.strand import (
         StrandType,
@@ -32,11 +34,22 @@ if TYPE_CHECKING:
     from strandwise.testing import assert_strand_law
 
 _HOMES = {
+    "strandwise.analysis.symmetry": ("trace_symmetry",),
     "strandwise.data.simulation": ("simulate_genome", "simulate_sequences"),
     "strandwise.demo": ("run_demo",),
-    "strandwise.experiment": ("Experiment", "Run", "check", "evaluate", "predict", "train", "write_report"),
+    "strandwise.experiment": (
+        "Experiment",
+        "Run",
+        "check",
+        "compare_strands",
+        "evaluate",
+        "predict",
+        "train",
+        "write_report",
+    ),
     "strandwise.genome": ("BigWig", "Genome", "read_bed"),
     "strandwise.layers": ("Conjoined", "PerStrand", "freeze"),
+    "strandwise.models": ("as_rcps", "lift"),
     "strandwise.sequence": ("dinucleotide_shuffle", "one_hot"),
     "strandwise.strand": (
         "StrandType",
@@ -61,12 +74,15 @@ __all__ = [
     "PerStrand",
     "Run",
     "StrandType",
+    "as_rcps",
     "assert_strand_law",
     "check",
+    "compare_strands",
     "dinucleotide_shuffle",
     "dna",
     "evaluate",
     "freeze",
+    "lift",
     "odd",
     "one_hot",
     "plain",
@@ -79,6 +95,7 @@ __all__ = [
     "simulate_sequences",
     "strand_deviation",
     "stranded",
+    "trace_symmetry",
     "train",
     "unstranded",
     "write_report",

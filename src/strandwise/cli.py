@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from strandwise.errors import StrandwiseError
+from strandwise.errors import InputError, StrandwiseError
 
 app = typer.Typer(
     help="Models of how DNA drives regulatory signal, with both strands treated correctly by construction.",
@@ -160,6 +160,67 @@ def predict(
 
 
 @app.command()
+def strand(
+    run: RunFolder,
+    split: Annotated[SplitName, typer.Option(help="which windows of the config")] = SplitName.test,
+    bed: Annotated[Path | None, typer.Option(help="windows at these intervals instead")] = None,
+    n: Annotated[
+        int, typer.Option("-n", "--windows", help="the most windows to compare, drawn by --seed", min=1)
+    ] = 2000,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="folder for the results; the run folder if not given")] = None,
+) -> None:
+    """Say how well the two strands agree, and at which layer they first part."""
+    from strandwise.experiment import compare_strands
+
+    found = compare_strands(run, split=split.value, bed=bed, n=n, seed=seed, out=out)
+    _print_strands(found)
+    name = "strand" if found["split"] == "test" else f"strand.{found['split']}"
+    for ending in ("json", "html"):
+        screen.print(f"Wrote {(out or run) / f'{name}.{ending}'}", soft_wrap=True)
+
+
+@app.command()
+def conjoin(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="the run folder to write", show_default=False)],
+    maximum: Annotated[bool, typer.Option("--max", help="take the larger answer, instead of the mean")] = False,
+    after_link: Annotated[bool, typer.Option("--after-link", help="average probabilities, not logits")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a run trained on single strands average both, without training it again (post-hoc conjoined)."""
+    from strandwise.experiment import conjoin as job
+
+    made = job(run, out, merge="max" if maximum else "mean", merge_after_link=after_link, overwrite=overwrite)
+    screen.print(f"Wrote {made.path}", soft_wrap=True)
+
+
+@app.command()
+def benchmark(
+    grid: Annotated[Path, typer.Argument(help="a grid in TOML", show_default=False)],
+    out: Annotated[Path, typer.Option(help="folder of the runs", show_default=False)],
+    results: Annotated[
+        Path | None, typer.Option(help="folder of the CSV files, tables and figures; --out if not given")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="trainings at a time", min=1)] = 1,
+    tables: Annotated[bool, typer.Option("--tables", help="train nothing, write the tables of what is there")] = False,
+) -> None:
+    """Train and judge every cell of a grid, and set them side by side with statistics."""
+    from strandwise.benchmark import benchmark as job
+
+    written = job(
+        grid,
+        out,
+        results=results,
+        jobs=jobs,
+        tables_only=tables,
+        say=lambda line: screen.print(line, soft_wrap=True, highlight=False),
+    )
+    for path in written:
+        screen.print(f"Wrote {path}", soft_wrap=True)
+
+
+@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="the page; report.html in the folder of a single run")] = None,
@@ -188,13 +249,26 @@ def simulate_sequences_command(
     out: Annotated[Path, typer.Option(help="folder to write", show_default=False)],
     n: Annotated[int, typer.Option("-n", "--number", help="sequences", min=1)] = 30_000,
     length: Annotated[int, typer.Option(help="bases of each", min=1)] = 200,
+    motifs: Annotated[Path | None, typer.Option(help="matrices in ENCODE's format, instead of JASPAR's")] = None,
+    motif: Annotated[list[str] | None, typer.Option(help="name in --motifs; again for each label")] = None,
+    label_noise: Annotated[float, typer.Option(help="chance that a label is flipped", min=0, max=1)] = 0.0,
+    split: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(help="shares of train, valid and test; only training labels are flipped then"),
+    ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Write sequences with embedded motifs and their labels, as in Shrikumar et al. 2017."""
     from strandwise.data.simulation import simulate_sequences
+    from strandwise.motifs import encode_motifs
 
-    made = simulate_sequences(out, n=n, length=length, seed=seed, overwrite=overwrite)
+    if (motifs is None) != (not motif):
+        raise InputError("--motifs FILE and --motif NAME belong together: give both, --motif once for each label.")
+    matrices = encode_motifs(motifs, motif) if motifs is not None and motif else None
+    made = simulate_sequences(
+        out, n=n, length=length, motifs=matrices, split=split, label_noise=label_noise, seed=seed, overwrite=overwrite
+    )
     screen.print(f"Wrote {made.folder}", soft_wrap=True)
 
 
@@ -231,6 +305,42 @@ def _print_metrics(metrics: Mapping[str, Any]) -> None:
     screen.print(f"Largest strand deviation: {metrics['strand']['max_deviation']:.2g}")
 
 
+def _print_strands(found: Mapping[str, Any]) -> None:
+    _print_notes(found["notes"])
+    for name, head in found["heads"].items():
+        single, double = head["float32"], head["float64"]
+        rows: list[dict[str, object]] = []
+        for track, values in single["tracks"].items():
+            row: dict[str, object] = {
+                "track": track,
+                "largest": _small(values["logits"]["max"]),
+                "mean": _small(values["logits"]["mean"]),
+            }
+            row["in float64"] = _small(double["tracks"][track]["logits"]["max"])
+            row["predicted"] = _small(values["predicted"]["max"])
+            row |= {kind: _number(values[kind]) for kind in ("pearson", "spearman")}
+            row["flips"] = _number(values["flips"])
+            rows.append(row)
+        _print_rows(f"{name}, {found['split']}: deviation between strands on {found['n']:,} windows", rows)
+    for title, layers in (("One strand, layer by layer", "one_strand"), ("Deviation, layer by layer", "layers")):
+        parts: list[dict[str, object]] = [
+            {
+                "part": layer["place"],
+                "layer": layer["layer"],
+                "type": layer["type"],
+                **{precision: _small(layer[precision]) for precision in ("float32", "float64")},
+            }
+            for layer in found[layers]
+        ]
+        if parts:
+            _print_rows(title, parts)
+    screen.print(_plain(found["verdict"]), highlight=False, soft_wrap=True)
+
+
+def _small(value: float | None) -> str:
+    return "no law" if value is None else f"{value:.2g}"
+
+
 def _plain(text: str) -> str:
     """Return text without what a terminal would obey: files of strangers may hold it."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
@@ -247,6 +357,9 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
+    from strandwise.memory import keep_freed_memory
+
+    keep_freed_memory()
     try:
         app()
     except (StrandwiseError, OSError, MemoryError) as error:

@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from strandwise.data.windows import LabelledWindows, Reader
 from strandwise.errors import InputError, OutputError
 from strandwise.files import atomic_path
 from strandwise.genome import Genome, write_bigwig
-from strandwise.layers import Conjoined, Head
+from strandwise.layers import Conjoined, Head, Merge
 from strandwise.models import SequenceModel
 from strandwise.strand import revcomp
 
@@ -31,21 +31,23 @@ ENDINGS = (".parquet", ".bed", ".bed.gz", *BIGWIG)
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network ready to be asked: where it runs, and whether it averages both strands.
+    """A network ready to be asked: where it runs, and whether it merges both strands.
 
     A copy is asked, so the network stays in the mode, place and precision it is in.
 
     Attributes:
         network: the network as it was trained.
-        conjoin: average the logits of both strands (conjoined and post-hoc conjoined).
+        conjoin: merge what both strands say (conjoined and post-hoc conjoined).
         device: where to run.
         dtype: float32, or float64 to see how exact the strand law is.
+        merge: how, where it conjoins.
     """
 
     network: SequenceModel
     conjoin: bool
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
+    merge: Merge = field(default_factory=Merge)
 
     @property
     def head(self) -> Head:
@@ -65,7 +67,7 @@ class Predictor:
             reverse: read the reverse complement of each window instead.
         """
         network = copy.deepcopy(self.network).to(self.device, self.dtype).eval()
-        asked: nn.Module = Conjoined(network) if self.conjoin else network
+        asked: nn.Module = Conjoined(network, self.merge) if self.conjoin else network
         kind = network.input_types["sequence"]
         for codes in batches:
             # Entered for each batch anew: between batches the caller's own code runs.

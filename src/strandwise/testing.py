@@ -56,9 +56,9 @@ def assert_strand_law(
         batch: sequences in a batch.
         tolerance: the largest allowed deviation max|d| / (1 + max|f|).
         randomised: replace weights and running statistics by random ones first.
-        modes: "eval", "train" or both. In train mode a module of your own that draws random numbers, such
-            as `torch.nn.Dropout`, breaks the law.
-        seed: of inputs and weights.
+        modes: "eval", "train" or both. In train mode both strands meet the same random numbers; a module that
+            does not mirror what it draws, such as `torch.nn.Dropout`, breaks the law.
+        seed: of inputs, weights and what the module draws; the caller's generator is left as it was.
 
     Raises:
         AssertionError: naming the mode, the length, the output and the deviation.
@@ -74,9 +74,8 @@ def assert_strand_law(
         for mode in modes:
             module.train(mode == "train")
             with torch.no_grad():
-                # A copy each: batch statistics of the first pass must not reach the second.
-                forward = _outputs(copy.deepcopy(module)(*inputs.values()))
-                reverse = _outputs(copy.deepcopy(module)(*turned.values()))
+                forward = _pass(module, inputs, seed)
+                reverse = _pass(module, turned, seed)
             for name, kind in output_types.items():
                 deviation = strand_deviation(forward[name], reverse[name], kind)
                 if not deviation <= tolerance:
@@ -84,6 +83,13 @@ def assert_strand_law(
                         f"{type(module).__name__} breaks the strand law in {mode} mode at length {length}: "
                         f"output '{name}' of type {kind} deviates by {deviation:.3g} (allowed {tolerance:.3g})."
                     )
+
+
+def _pass(module: nn.Module, inputs: Mapping[str, Tensor], seed: int) -> Mapping[str, Tensor]:
+    """Return the outputs of a copy, since batch statistics of one pass must not reach the next."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return _outputs(copy.deepcopy(module)(*inputs.values()))
 
 
 def _outputs(result: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -50,7 +50,7 @@ def test_one_hot_is_that_of_the_sequence_module() -> None:
 def test_batches_do_not_depend_on_workers(planted, workers: int) -> None:
     windows = planted(n=100)
     made = [
-        training_loader(batches(windows, augment=True, jitter_bp=3, seed=4), processes) for processes in (0, workers)
+        training_loader(batches(windows, augment="coin", jitter_bp=3, seed=4), processes) for processes in (0, workers)
     ]
     for epoch in (0, 1, 5):
         for loader in made:
@@ -64,8 +64,8 @@ def test_batches_do_not_depend_on_workers(planted, workers: int) -> None:
 def test_batches_do_not_depend_on_who_asked_before(planted) -> None:
     windows = planted(n=100)
     asked = [(3, 2), (0, 5), (3, 0), (1, 1), (0, 0), (3, 2)]
-    in_order = {where: batches(windows, augment=True, jitter_bp=3)[where] for where in sorted(asked)}
-    made = batches(windows, augment=True, jitter_bp=3)
+    in_order = {where: batches(windows, augment="coin", jitter_bp=3)[where] for where in sorted(asked)}
+    made = batches(windows, augment="coin", jitter_bp=3)
     for where in asked:
         assert same(made[where], in_order[where])
 
@@ -95,7 +95,7 @@ def test_order_and_shifts_are_drawn_apart() -> None:
 @pytest.mark.parametrize(("n", "size"), [(100, 16), (96, 16), (10, 50)])
 def test_each_window_is_seen_at_most_once_an_epoch(planted, n: int, size: int) -> None:
     windows = planted(n=n)
-    made = batches(windows, size, augment=True)
+    made = batches(windows, size, augment="coin")
     for epoch in range(3):
         found = list(chain(*(numbered(windows, made[epoch, s].inputs["sequence"].numpy()) for s in range(made.steps))))
         assert len(found) == len(set(found)) == n // min(size, n) * min(size, n)
@@ -145,7 +145,7 @@ def test_augmentation_turns_labels_with_their_windows(planted, kind: StrandType)
         labels=rng.normal(size=(n, channels)).astype(np.float32),
         weights=rng.random((n, channels)).astype(np.float32),
     )
-    plain, turned = batches(windows, n, kind)[2, 0], batches(windows, n, kind, augment=True)[2, 0]
+    plain, turned = batches(windows, n, kind)[2, 0], batches(windows, n, kind, augment="coin")[2, 0]
     before, after = (one_hot(batch.inputs["sequence"]) for batch in (plain, turned))
     flipped = [row for row in range(n) if not torch.equal(before[row], after[row])]
     assert 16 < len(flipped) < 48
@@ -160,7 +160,7 @@ def test_augmentation_turns_labels_with_their_windows(planted, kind: StrandType)
 
 def test_strands_are_drawn_anew_each_epoch(planted) -> None:
     windows = planted(n=64)
-    made = batches(windows, 64, augment=True)
+    made = batches(windows, 64, augment="coin")
     whole = windows.reader.gather(np.arange(64))
     strands = []
     for epoch in range(2):

@@ -1,5 +1,6 @@
 """A run folder that is in the way, damaged or asked for the impossible is refused in one line and stays as it was."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from strandwise.data.simulation import SimulatedGenome
 from strandwise.errors import InputError
-from strandwise.experiment import Run, jobs
+from strandwise.experiment import Run, jobs, strands
 
 
 def test_a_run_that_exists_is_kept(
@@ -105,6 +106,8 @@ def test_a_damaged_run_is_refused_by_name(
     before = contents(copied)
     cli_run("evaluate", copied).refused(*pieces)
     cli_run("predict", copied, "--chrom", "chr4", "--out", tmp_path / "new" / "p.parquet").refused(*pieces)
+    cli_run("strand", copied).refused(*pieces)
+    cli_run("strand", copied, "--out", tmp_path / "new").refused(*pieces)
     assert contents(copied) == before
     assert not (tmp_path / "new").exists()
 
@@ -139,6 +142,7 @@ def test_weights_of_another_network_are_refused(
 def test_no_such_run(cli_run: Callable, tmp_path: Path) -> None:
     cli_run("evaluate", tmp_path / "nothing").refused("no such run folder", "strandwise train")
     cli_run("evaluate", tmp_path).refused("not a run folder", "config.toml")
+    cli_run("strand", tmp_path / "nothing").refused("no such run folder", "strandwise train")
     cli_run("report", tmp_path / ("x" * 300)).refused("File name too long")
 
 
@@ -203,6 +207,7 @@ def test_intervals_past_the_end_are_refused_whatever_reads_them(
     bed.write_text("chr1\t10000000\t10000100\n")
     cli_run("predict", trained.path, "--bed", bed, "--out", tmp_path / "p.parquet").refused("far.bed", "past the end")
     cli_run("evaluate", trained.path, "--bed", bed, "--out", tmp_path / "e").refused("far.bed", "past the end")
+    cli_run("strand", trained.path, "--bed", bed, "--out", tmp_path / "s").refused("far.bed", "past the end")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["far.bed"]
 
 
@@ -225,6 +230,7 @@ def test_a_model_of_sequences_has_no_genome_and_no_peaks(
     bed = simulated.peaks("REST", "alpha")
     cli_run("predict", folder, "--bed", bed, "--out", tmp_path / "p.parquet").refused("without a genome", "--genome")
     cli_run("evaluate", folder, "--bed", bed).refused("trained on sequences", "leave --bed")
+    cli_run("strand", folder, "--bed", bed).refused("trained on sequences", "no genome", "leave --bed")
 
 
 def test_data_that_changed_since_training_are_refused(cli_run: Callable, copied: Path, contents: Callable) -> None:
@@ -237,3 +243,44 @@ def test_data_that_changed_since_training_are_refused(cli_run: Callable, copied:
 
 def test_a_comparison_needs_a_place(cli_run: Callable, trained: Run) -> None:
     cli_run("report", trained.path, trained.path).refused("several runs", "--out FILE.html")
+
+
+def test_strands_are_compared_at_given_intervals_alone(
+    cli_run: Callable, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strands, "measure_strands", lambda *_, **__: pytest.fail("compared first"))
+    out, bed = tmp_path / "new", tmp_path / "given.bed"
+    command = ("strand", trained.path, "--bed", bed, "--out", out)
+    cli_run(*command).refused("given.bed: no such file")
+    for text, pieces in (
+        ("", ["given.bed", "no intervals"]),
+        ("chr9\t1\t2\n", ["given.bed", "'chr9'", "There: chr1"]),
+        ("chr1\tx\t2\n", ["given.bed", "line 1"]),
+    ):
+        bed.write_text(text)
+        cli_run(*command).refused(*pieces)
+    assert not out.exists()
+
+
+def test_strands_are_compared_on_the_data_of_the_run(cli_run: Callable, copied: Path, contents: Callable) -> None:
+    provenance = copied / "provenance.json"
+    provenance.write_text(re.sub(r'"sha256": "[0-9a-f]{4}', '"sha256": "0000', provenance.read_text()))
+    before = contents(copied)
+    cli_run("strand", copied).refused("not the file that the model was trained with")
+    assert contents(copied) == before
+    config = copied / "config.toml"
+    shutil.copy(config, copied / "kept.toml")
+    config.write_text(config.read_text().replace('"chr4"', '"chr1"').replace('"chr3"', '"chr3", "chr4"'))
+    cli_run("strand", copied, "--out", copied / "new").refused("not the file")
+    assert not (copied / "new").exists()
+
+
+def test_a_place_for_strands_that_cannot_be_written_is_found_before_comparing(
+    cli_run: Callable, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strands, "measure_strands", lambda *_, **__: pytest.fail("compared first"))
+    (tmp_path / "file").write_text("x")
+    cli_run("strand", copied, "--out", tmp_path / "file").refused("file", "cannot be written")
+    (copied / "strand.html").mkdir()
+    cli_run("strand", copied).refused("strand.html", "directory")
+    assert not (copied / "strand.json").exists()

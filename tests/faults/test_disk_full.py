@@ -45,6 +45,8 @@ def test_the_limit_is_felt(tmp_path: Path, full_disk: Callable) -> None:
         (["evaluate"], 500),
         (["evaluate", "--split", "valid"], 500),
         (["report"], 3000),
+        (["strand"], 500),
+        (["strand"], 100_000),
     ],
 )
 def test_a_run_keeps_what_it_had(

@@ -50,6 +50,7 @@ def test_no_job_but_resuming_opens_a_checkpoint(
         ("predict", copied, "--chrom", "chr4", "--out", tmp_path / "p.parquet"),
         ("report", copied),
         ("report", copied, copied, "--out", tmp_path / "both.html"),
+        ("strand", copied),
         ("train", config, "--out", copied, "--resume"),
     ):
         outcome = cli_run(*command)
@@ -345,6 +346,18 @@ def test_a_comparison_escapes_every_name(trained: Run, copied: Path, cli_run: Ca
     outcome = cli_run("report", trained.path, copied, "--out", out)
     assert outcome.code == 0, outcome.err
     assert "<img src=x" not in out.read_text()
+
+
+def test_a_strand_page_escapes_every_name(copied: Path, cli_run: Callable) -> None:
+    config = copied / "config.toml"
+    title = "[bold]<img src=x onerror=alert(3)>{{ 7 * 7 }}\\u001b[31m"
+    config.write_text(f'title = "{title}"\n' + config.read_text())
+    outcome = cli_run("strand", copied)
+    assert outcome.code == 0, outcome.err
+    assert "\x1b" not in outcome.out
+    page = (copied / "strand.html").read_text()
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(3)&gt;{{ 7 * 7 }}" in page
 
 
 def test_the_screen_shows_names_as_they_are(copied: Path, cli_run: Callable, tmp_path: Path) -> None:

@@ -53,6 +53,24 @@ def test_it_is_a_loop_over_channels_and_positions(
     assert layer.out_length(length) == 0
 
 
+def test_after_a_weighted_sum_it_is_the_paper() -> None:
+    """The weights of the first half, backwards, are those of the second: it sees x_c + x_(2n-1-c)."""
+    layer = Dense(regular(3).pooled(), unstranded(2).pooled(), bias=False).double()
+    randomise(layer)
+    weight = layer.weight()
+    assert torch.equal(weight[:, 3:], weight[:, :3].flip(1))
+    x = random_input(regular(3).pooled(), 1)
+    torch.testing.assert_close(layer(x), (x[:, :3] + x[:, 3:].flip(1)) @ weight[:, :3].T, rtol=0, atol=1e-12)
+
+
+def test_after_a_convolution_it_is_the_authors_code() -> None:
+    """Weights of the second half of channels are those of the first, backwards along channels and positions."""
+    layer = Dense(regular(3), unstranded(2).pooled(), in_length=5).double()
+    randomise(layer)
+    weight = layer.weight()
+    assert torch.equal(weight[:, 3:], weight[:, :3].flip(1, 2))
+
+
 def test_without_positions_it_is_torchs_linear() -> None:
     layer = Dense(plain(4).pooled(), unstranded(2).pooled()).double()
     randomise(layer)

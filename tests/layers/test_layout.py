@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from strandwise.layers.layout import convolve, max_pool
+from strandwise.layers.layout import average_pool, convolve, convolve_transposed, max_pool
 
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
     "contiguous": lambda x: x.contiguous(),
@@ -44,6 +44,37 @@ def test_convolve(view: str, channels: int, out: int, taps: int, dilation: int) 
             lambda x, offset=offset: functional.conv1d(x, weight, offset, dilation=dilation),
             channels,
         )
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("groups", "stride"), [(1, 3), (2, 1), (2, 2), (4, 1), (4, 3)])
+def test_convolve_in_groups_and_steps(view: str, groups: int, stride: int) -> None:
+    generator = torch.Generator().manual_seed(2)
+    weight = torch.randn(8, 4 // groups, 5, dtype=torch.float64, generator=generator)
+    compare(
+        view,
+        lambda x: convolve(x, weight, None, 2, stride, groups),
+        lambda x: functional.conv1d(x, weight, None, stride, dilation=2, groups=groups),
+    )
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 0, 1), (3, 2, 1), (2, 1, 2)])
+def test_convolve_transposed(view: str, stride: int, padding: int, dilation: int) -> None:
+    generator = torch.Generator().manual_seed(2)
+    weight = torch.randn(4, 6, 5, dtype=torch.float64, generator=generator)
+    bias = torch.randn(6, dtype=torch.float64, generator=generator)
+    compare(
+        view,
+        lambda x: convolve_transposed(x, weight, bias, stride, padding, dilation),
+        lambda x: functional.conv_transpose1d(x, weight, bias, stride, padding, dilation=dilation),
+    )
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("width", "stride"), [(4, 4), (5, 3), (2, 7), (20, 1)])
+def test_average_pool(view: str, width: int, stride: int) -> None:
+    compare(view, lambda x: average_pool(x, width, stride), lambda x: functional.avg_pool1d(x, width, stride))
 
 
 def test_convolve_gives_weights_their_gradient() -> None:

@@ -1,12 +1,12 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from strandwise.errors import StrandLawError
-from strandwise.layers import MaxPool1d, WeightedSum, freeze
-from strandwise.strand import StrandType, dna, odd, plain, regular, revcomp, stranded, unstranded
-from strandwise.testing import random_input, randomise
+from strandwise.layers import AveragePool1d, GlobalAveragePool, GlobalMaxPool, MaxPool1d, TypedModule, freeze
+from strandwise.strand import StrandType, dna, odd, plain, regular, stranded, unstranded
+from strandwise.testing import random_input
 
 
 @pytest.mark.parametrize(("width", "stride", "length"), [(4, None, 12), (4, 3, 13), (40, 20, 1000), (5, 5, 5)])
@@ -76,35 +76,60 @@ def test_another_length_than_was_checked_is_refused() -> None:
         layer.out_length(12)
 
 
-@pytest.mark.parametrize("length", [6, 7])
-@pytest.mark.parametrize("kind", [regular(2), stranded(2), unstranded(3), plain(3), odd(2)], ids=str)
-def test_the_weighted_sum_is_a_loop(kind: StrandType, length: int) -> None:
-    layer = WeightedSum(kind, length).double()
-    randomise(layer)
-    full = layer.weight()
+@pytest.mark.parametrize(("width", "stride", "length"), [(4, 4, 12), (4, 3, 13), (5, 5, 5)])
+@pytest.mark.parametrize("kind", [regular(2), odd(2), unstranded(3) + odd(1), plain(3)], ids=str)
+def test_windows_that_fit_are_averaged_as_torch_does(kind: StrandType, width: int, stride: int, length: int) -> None:
+    layer = AveragePool1d(kind, width, stride, in_length=length)
     x = random_input(kind, length)
-    expected = torch.zeros(3, kind.channels, dtype=torch.float64)
-    for c in range(kind.channels):
-        for i in range(length):
-            expected[:, c] += full[c, i] * x[:, c, i]
-            if kind.lawful:
-                assert full[c, i] == full[kind.partner[c], length - 1 - i]
+    expected = functional.avg_pool1d(x, width, stride)
     torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-12)
+    assert layer.out_length(length) == expected.shape[-1]
+    assert isinstance(freeze(layer), nn.AvgPool1d)
     torch.testing.assert_close(freeze(layer)(x), expected, rtol=0, atol=1e-12)
-    if kind.lawful:
-        torch.testing.assert_close(layer(revcomp(x, kind)), revcomp(expected, kind.pooled()), rtol=0, atol=1e-12)
 
 
-def test_the_weighted_sum_has_the_weights_of_the_paper() -> None:
-    # Shrikumar et al. 2017, 3.4.1: 20 filters over 9 positions share their weights with their partners.
-    assert sum(weight.numel() for weight in WeightedSum(regular(20), 9).parameters()) == 20 * 9
-    assert sum(weight.numel() for weight in WeightedSum(plain(20), 9).parameters()) == 20 * 9
-    # A channel that is its own partner has as many as half its positions.
-    assert sum(weight.numel() for weight in WeightedSum(unstranded(2), 9).parameters()) == 2 * 5
+def test_lifted_partners_are_averaged_from_opposite_ends() -> None:
+    layer = AveragePool1d(stranded(1), 4, 3, in_length=12, lifted=True)
+    x = random_input(stranded(1), 12)
+    left = functional.avg_pool1d(x, 4, 3)
+    right = functional.avg_pool1d(x.flip(2), 4, 3).flip(2)
+    torch.testing.assert_close(layer(x), torch.stack([left[:, 0], right[:, 1]], dim=1), rtol=0, atol=1e-12)
+    assert freeze(layer).from_both_ends
 
 
-def test_the_weighted_sum_keeps_to_its_length() -> None:
-    layer = WeightedSum(regular(2), 9)
-    assert layer.out_length(9) == 0
-    with pytest.raises(StrandLawError, match="made for 9 positions, got 8"):
-        layer.out_length(8)
+def test_windows_that_do_not_fit_an_average_are_refused() -> None:
+    with pytest.raises(StrandLawError, match=r"average pooling 4 wide every 3 .* use 10 or 13 positions, or lifted"):
+        AveragePool1d(regular(2), 4, 3, in_length=12)
+    with pytest.raises(StrandLawError, match="without a partner"):
+        AveragePool1d(odd(2), 4, 3, in_length=12, lifted=True)
+
+
+@pytest.mark.parametrize("kind", [regular(2), unstranded(3), plain(3)], ids=str)
+def test_global_pools(kind: StrandType) -> None:
+    x = random_input(kind, 7)
+    pools: list[tuple[TypedModule, Tensor]] = [
+        (GlobalAveragePool(kind), x.sum(2) / 7),
+        (GlobalMaxPool(kind), x.sort(2).values[..., -1]),
+    ]
+    for layer, expected in pools:
+        torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-12)
+        torch.testing.assert_close(freeze(layer)(x), expected, rtol=0, atol=1e-12)
+        assert isinstance(freeze(layer), nn.Sequential)
+        assert layer.out_type == kind.pooled()
+        assert layer.out_length(7) == 0
+
+
+def test_global_pools_refuse_what_they_cannot_keep() -> None:
+    with pytest.raises(StrandLawError, match="use average pooling on odd channels"):
+        GlobalMaxPool(regular(1) + odd(1))
+    with pytest.raises(StrandLawError, match="leave the layer out"):
+        GlobalAveragePool(regular(1).pooled())
+    with pytest.raises(StrandLawError, match="0 positions cannot be pooled"):
+        GlobalAveragePool(odd(1)).out_length(0)
+
+
+def test_ties_share_the_gradient_of_a_global_maximum() -> None:
+    x = torch.tensor([[[1.0, 3.0, 3.0, 2.0]]], requires_grad=True)
+    GlobalMaxPool(unstranded(1))(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[[0.0, 0.5, 0.5, 0.0]]]

@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from strandwise.layers.tying import TiedParameter, channels, glorot_uniform, positions, tied_bias, tied_weight
+from strandwise.layers.tying import (
+    TiedParameter,
+    carried_groups,
+    channels,
+    glorot_uniform,
+    grouped_weight,
+    positions,
+    tied_bias,
+    tied_scale,
+    tied_weight,
+)
 from strandwise.strand import StrandType, dna, odd, plain, regular, stranded, unstranded
 
 
@@ -79,6 +89,46 @@ def test_gradients_add_up_over_the_places_of_an_entry() -> None:
     (weight() * torch.tensor([1.0, 10.0, 100.0])).sum().backward()
     assert weight.free.grad is not None
     assert weight.free.grad.tolist() == [1.0 - 100.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups", "expected"),
+    [
+        (regular(3), 3, (2, 1, 0)),
+        (regular(3), 2, (1, 0)),
+        (dna(), 2, (1, 0)),
+        (stranded(2), 2, (0, 1)),
+        (stranded(2), 4, (1, 0, 3, 2)),
+        (stranded(3), 2, None),
+        (unstranded(4), 2, (0, 1)),
+        (regular(1) + odd(2), 2, (0, 1)),
+        (dna() + unstranded(2), 3, (1, 0, 2)),
+        (dna() + unstranded(2), 2, None),
+        (regular(3), 4, None),
+        (regular(3), 0, None),
+    ],
+    ids=str,
+)
+def test_where_groups_are_carried(kind: StrandType, groups: int, expected: tuple[int, ...] | None) -> None:
+    assert carried_groups(kind, groups) == expected
+
+
+@pytest.mark.parametrize("taps", [1, 4])
+@pytest.mark.parametrize("out_type", TYPES, ids=str)
+@pytest.mark.parametrize("in_type", TYPES, ids=str)
+def test_one_group_is_the_full_weight(out_type: StrandType, in_type: StrandType, taps: int) -> None:
+    one, full = grouped_weight(out_type, in_type, 1, taps), tied_weight(out_type, in_type, positions(taps))
+    assert one.free.shape == full.free.shape
+    torch.nn.init.normal_(full.free)
+    one.load_state_dict(full.state_dict())
+    assert torch.equal(one(), full())
+
+
+def test_scales_do_not_change_sign() -> None:
+    scale = tied_scale(regular(2) + odd(1))
+    assert scale.free.tolist() == [1.0, 1.0, 1.0]
+    torch.nn.init.normal_(scale.free)
+    assert scale().tolist() == [scale.free.tolist()[i] for i in (0, 1, 1, 0, 2)]
 
 
 def test_an_array_that_can_only_be_zero() -> None:

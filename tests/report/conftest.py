@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strandwise.report import RunResults
+from strandwise.report import RunResults, StrandResults
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -84,3 +84,64 @@ def hostile_run():
         data_summary=[{"split": HOSTILE, "windows": HOSTILE, HOSTILE: 3}],
         notes=[HOSTILE],
     )
+
+
+def build_strands(tracks=("CTCF", "SPI1"), heads=("bound",), n=40, **changes):
+    """What a comparison of strands found, with numbers that are easy to tell apart on a page."""
+    generator = np.random.default_rng(0)
+    pairs, found = {}, {}
+    for number, head in enumerate(heads):
+        given = generator.random((len(tracks), n))
+        pairs[head] = (given, np.clip(given + 0.05 * generator.normal(size=given.shape), 0, 1))
+        found[head] = {}
+        for precision, scale in (("float32", 1.0), ("float64", 1.001)):
+            deviations = [
+                {
+                    "logits": {
+                        "max": scale * (0.2 + c / 50 + number / 3),
+                        "mean": 0.051 + c / 50,
+                        "p95": 0.17 + c / 50,
+                    },
+                    "predicted": {"max": 0.071 + c / 50, "mean": 0.021 + c / 50, "p95": 0.061 + c / 50},
+                    "flips": 3 + c,
+                    "values": n,
+                }
+                for c in range(len(tracks) + 1)
+            ]
+            by_track = {
+                track: {"pearson": 0.91 + c / 100, "spearman": 0.81 + c / 100, **deviations[c]}
+                for c, track in enumerate(tracks)
+            }
+            kind = f"unstranded({len(tracks)}).pooled()"
+            found[head][precision] = {"type": kind, "link": "logistic", **deviations[-1], "tracks": by_track}
+    layers = [
+        {"place": place, "name": name, "layer": layer, "type": kind, "float32": single, "float64": double}
+        for place, name, layer, kind, single, double in (
+            ("conv1", "trunk.layers.0.layers.0", "Conv1d", "regular(2)", 1e-7, 0.0),
+            ("conv2", "trunk.layers.1.layers.0", "Conv1d", "plain(4)", None, None),
+            ("readout bound", "top.layers.bound", "Dense", "unstranded(2).pooled()", 0.25, 0.25),
+        )
+    ]
+    record = {
+        "schema_version": 1,
+        "split": "test",
+        "n": n,
+        "of": 5000,
+        "seed": 3,
+        "strategy": "standard",
+        "promised": False,
+        "notes": [],
+        "tolerance": {"float32": 1e-4, "float64": 1e-10},
+        "heads": found,
+        "traced": 32,
+        "layers": layers,
+        "first_break": layers[1],
+        "one_strand": [],
+        "verdict": "Strategy standard promises nothing; features follow no law from conv2 <Conv1d> on.",
+    }
+    return StrandResults("a run", record | changes, pairs)
+
+
+@pytest.fixture
+def make_strands():
+    return build_strands

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strandwise.errors import InputError
-from strandwise.report import write_page
+from strandwise.report import check_installed, write_page
 from strandwise.report.rendering import script_safe_json
 
 
@@ -37,3 +37,5 @@ def test_a_missing_package_is_named_with_the_fix(monkeypatch, make_run, tmp_path
     with pytest.raises(InputError, match=rf"{package}.*pip install 'strandwise\[report\]'"):
         write_page(make_run(), tmp_path / "report.html")
     assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match=package):
+        check_installed()

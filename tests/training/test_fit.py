@@ -46,7 +46,7 @@ def train(
     network = build(strategy, len(windows.tracks))
     defaults = {"epochs": 3, "batch_size": 20, "learning_rate": 0.02, "accelerator": "cpu", "patience": 100}
     settings = TrainingSettings.model_validate(defaults | table)
-    fit(network, windows, STRATEGIES[strategy], settings, folder, jitter_bp=2, resume=resume)
+    fit(network, windows, StrandSettings(strategy=strategy), settings, folder, jitter_bp=2, resume=resume)
     return network
 
 
@@ -214,7 +214,7 @@ KILLED = """
         def sometimes(self, trainer, *rest):
             die() if trainer.current_epoch == 3 else save(self, trainer, *rest)
         setattr(ModelCheckpoint, where, sometimes)
-    fit(network, windows, STRATEGIES["augmented"], settings, folder / "run", jitter_bp=2)
+    fit(network, windows, StrandSettings(strategy="augmented"), settings, folder / "run", jitter_bp=2)
 """
 
 
@@ -292,7 +292,7 @@ def test_an_empty_split_is_refused(planted: Make, tmp_path: Path, split: str) ->
 
 def module_of(strategy: str, windows: LabelledWindows, **table: Any) -> Trainable:
     settings = TrainingSettings.model_validate(table)
-    return Trainable(build(strategy, len(windows.tracks)), STRATEGIES[strategy], settings, None)
+    return Trainable(build(strategy, len(windows.tracks)), StrandSettings(strategy=strategy), settings, None)
 
 
 def test_conjoined_training_reads_both_strands(windows: LabelledWindows) -> None:

@@ -1,7 +1,7 @@
 """From windows to batches: the order, the jitter and the strand of each depend on (seed, epoch, step) alone."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -45,7 +45,8 @@ class TrainingBatches(Dataset[Batch]):
         head_type: how its labels turn under reverse complement.
         batch_size: windows in a batch; the last, smaller batch of an epoch is left out.
         jitter_bp: the largest shift either way.
-        augment: turn each window to its other strand by chance, labels with it.
+        augment: "coin" turns each window to its other strand by chance, labels with it; "double" gives each
+            window and then its other strand, so twice the rows.
         seed: of order, shifts and strands.
     """
 
@@ -57,7 +58,7 @@ class TrainingBatches(Dataset[Batch]):
         *,
         batch_size: int,
         jitter_bp: int = 0,
-        augment: bool = False,
+        augment: Literal["coin", "double"] | None = None,
         seed: int = 0,
     ) -> None:
         self.windows, self.head, self.head_type = windows, head, head_type
@@ -78,8 +79,11 @@ class TrainingBatches(Dataset[Batch]):
         codes = self.windows.reader.gather(rows, shifts)
         targets = torch.from_numpy(self.windows.labels[rows])
         weights = torch.from_numpy(self.windows.weights[rows])
+        if self.augment == "double":
+            codes = np.repeat(codes, 2, axis=0)
+            targets, weights = targets.repeat_interleave(2, dim=0), weights.repeat_interleave(2, dim=0)
         if self.augment:
-            turned = rng.random(len(rows)) < 0.5
+            turned = np.arange(len(codes)) % 2 == 1 if self.augment == "double" else rng.random(len(rows)) < 0.5
             codes = np.where(turned[:, None], revcomp_codes(codes), codes)
             coin = torch.from_numpy(turned).view(-1, *[1] * (targets.ndim - 1))
             targets = torch.where(coin, revcomp(targets, self.head_type), targets)

@@ -3,5 +3,18 @@
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.jobs import Check, check, evaluate, predict, train, write_report
 from strandwise.experiment.run import Run
+from strandwise.experiment.strands import compare_strands
+from strandwise.experiment.wrapping import conjoin
 
-__all__ = ["Check", "Experiment", "Run", "check", "evaluate", "predict", "train", "write_report"]
+__all__ = [
+    "Check",
+    "Experiment",
+    "Run",
+    "check",
+    "compare_strands",
+    "conjoin",
+    "evaluate",
+    "predict",
+    "train",
+    "write_report",
+]

@@ -77,7 +77,7 @@ def check(experiment: Experiment) -> Check:
     head = network.heads[0]
     batches = TrainingBatches(train, head.name, head.type, batch_size=experiment.training.batch_size)
     batch = batches[0, 0]
-    model = Conjoined(network) if rules.conjoin_in_prediction else network
+    model = Conjoined(network, experiment.strand.answers) if rules.conjoin_in_prediction else network
     with torch.inference_mode():
         sequence = one_hot(batch.inputs["sequence"])
         forward = model.eval()(sequence)[head.name]
@@ -122,10 +122,10 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
         check_inputs(Run(out).inputs, experiment)
     run = Run.create(out, experiment, inputs, overwrite=overwrite, resume=resume)
     with _stoppable(run):
-        fit(
+        others = fit(
             network,
             windows,
-            experiment.strand.rules,
+            experiment.strand,
             experiment.training,
             run.path,
             jitter_bp=experiment.windows.jitter_bp,
@@ -133,6 +133,8 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
         )
     spent = describe_training(run.history, experiment.training.monitor, time.monotonic() - started)
     run.write_json(PROVENANCE, inputs | spent)
+    for measure, weights in others.items():
+        run.save_state(weights, measure)
     run.save_weights(network)
     return Run(run.path)
 
@@ -143,6 +145,7 @@ def evaluate(
     split: Split = "test",
     bed: str | Path | None = None,
     conjoin: bool | None = None,
+    chosen_by: str | None = None,
     out: str | Path | None = None,
 ) -> dict[str, Any]:
     """Judge a run on windows with known labels; write the metrics, and the predictions they rest on.
@@ -152,6 +155,7 @@ def evaluate(
         split: which windows of its config.
         bed: judge windows at these intervals instead, labelled by the config's peaks.
         conjoin: average both strands, or not; as the run's strategy says if None.
+        chosen_by: judge the epoch that was best by this measure of `training.also_monitor`.
         out: folder for the results; the run folder if None, which takes those of the run's own strategy alone.
 
     Returns:
@@ -162,17 +166,22 @@ def evaluate(
     """
     run = run if isinstance(run, Run) else Run.open(run)
     folder = run.path if out is None else Path(out)
-    predictor = run.predictor(conjoin=conjoin)
+    predictor = run.predictor(conjoin=conjoin, chosen_by=chosen_by)
     if out is None and predictor.conjoin != run.experiment.strand.rules.conjoin_in_prediction:
         raise InputError(
             f"{run.path}: metrics{'' if conjoin else ' not'} averaged over both strands would pass for those of its "
             f"strategy '{run.experiment.strand.strategy}': give them a folder with --out."
         )
+    if out is None and chosen_by not in (None, run.experiment.training.monitor):
+        raise InputError(
+            f"{run.path}: metrics of the epoch chosen by {chosen_by} would pass for those of the run, chosen by "
+            f"{run.experiment.training.monitor}: give them a folder with --out."
+        )
     if bed is not None and not run.experiment.targets:
         raise InputError(f"{run.path}: trained on sequences, so there are no peaks to label {bed} by: leave --bed.")
     check_inputs(run.provenance, run.experiment)
     if bed is not None:
-        windows, name = _windows_at(run, Path(bed)), "bed"
+        windows, name = windows_at(run, Path(bed)), "bed"
     else:
         windows, name = read_windows(run.experiment).split(split), split
     _check_tracks(run, windows)
@@ -237,7 +246,7 @@ def predict(
         return write_predictions(_shown(predict_frames(predictor, windows, batch_size), len(names), batch_size), out)
     source = Genome(existing_file(genome, "a genome")) if genome is not None else open_genome(run.experiment)
     if bed is not None:
-        windows = _windows_at(run, Path(bed), source, labelled=False)
+        windows = windows_at(run, Path(bed), source, labelled=False)
         check_writable(out)
         frames = predict_frames(predictor, windows, batch_size)
         return write_predictions(_shown(frames, len(windows), batch_size), out, source.sizes)
@@ -308,7 +317,12 @@ def _results(run: Run, name: str) -> RunResults:
     )
 
 
-def _windows_at(run: Run, bed: Path, genome: Genome | None = None, *, labelled: bool = True) -> LabelledWindows:
+def windows_at(run: Run, bed: Path, genome: Genome | None = None, *, labelled: bool = True) -> LabelledWindows:
+    """Return a run's windows at the intervals of a BED file, labelled by its peaks or not at all.
+
+    Raises:
+        InputError: a file that is missing or malformed, or intervals that are not in the genome.
+    """
     genome = genome or open_genome(run.experiment)
     intervals = read_bed(existing_file(bed, "intervals"))
     match = match_names(list(pd.unique(intervals["chrom"])), genome.sizes, str(bed), str(genome.path)).require()

@@ -13,6 +13,7 @@ from strandwise.errors import RunError
 from strandwise.experiment.config import Experiment
 from strandwise.files import existing_file, progress, sha256
 from strandwise.models import SequenceModel
+from strandwise.training import falls
 
 PACKAGES = ("strandwise", "torch", "lightning", "numpy", "pandas", "pysam", "pybigtools")
 
@@ -51,7 +52,7 @@ def check_inputs(before: Mapping[str, Any], experiment: Experiment) -> None:
 def describe_training(history: pd.DataFrame, monitor: str, seconds: float) -> dict[str, Any]:
     """Return how training went: epochs run, the best one, and the time it took."""
     scores = history[monitor].to_numpy()
-    best = int(scores.argmin() if monitor == "valid_loss" else scores.argmax())
+    best = int(scores.argmin() if falls(monitor) else scores.argmax())
     return {
         "epochs": len(history),
         "best_epoch": int(history["epoch"].to_numpy()[best]),

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,16 +26,19 @@ from strandwise.training import HISTORY as COLUMNS
 
 CONFIG, WEIGHTS, PROVENANCE = "config.toml", "weights.safetensors", "provenance.json"
 METRICS, HISTORY, REPORT, CHECKPOINTS = "metrics.json", "history.csv", "report.html", "checkpoints"
+STRAND = "strand"
 JUDGED = (*SPLITS, "bed")
 # All that strandwise writes into a run folder; last the file that marks it as one.
 OWN = (
     WEIGHTS,
+    "weights.*.safetensors",
     CHECKPOINTS,
     "tensorboard",
     HISTORY,
     METRICS,
     *(f"metrics.{name}.json" for name in JUDGED),
     *(f"predictions.{name}.parquet" for name in JUDGED),
+    *(f"{STRAND}{name}.{ending}" for name in ("", *(f".{judged}" for judged in JUDGED)) for ending in ("json", "html")),
     REPORT,
     TEMPORARY,
     CONFIG,
@@ -201,25 +204,52 @@ class Run:
         except (ValueError, TypeError, OSError) as error:
             raise RunError(f"{path}: damaged or missing ({error}): run `strandwise evaluate {self.path}`.") from None
 
+    def write_history(self, history: pd.DataFrame) -> None:
+        """Write how training went, for a run that takes over the weights of another."""
+        write_text(self.path / HISTORY, history.to_csv(index=False, lineterminator="\n"))
+
     def write_json(self, name: str, table: dict[str, Any]) -> None:
         """Write a JSON file of the folder in one step."""
         write_text(self.path / name, json.dumps(table, indent=2, allow_nan=False) + "\n")
 
     def save_weights(self, network: SequenceModel) -> None:
-        """Write the weights of a trained network in one step."""
-        state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
-        with atomic_path(self.path / WEIGHTS) as temporary:
+        """Write the weights of a trained network in one step; with them the run is finished."""
+        self.save_state(network.state_dict())
+
+    def save_state(self, weights: Mapping[str, torch.Tensor], measure: str | None = None) -> None:
+        """Write weights in one step: those of the run, or of the epoch that is best by another measure."""
+        state = {name: tensor.contiguous().clone() for name, tensor in weights.items()}
+        with atomic_path(self.weights_file(measure)) as temporary:
             save_file(state, temporary)
+
+    def weights_file(self, measure: str | None = None) -> Path:
+        """Return the file of the weights, or of those that are best by another measure."""
+        return self.path / (WEIGHTS if measure is None else f"weights.{measure}.safetensors")
 
     @cached_property
     def network(self) -> SequenceModel:
-        """The trained network.
+        """The trained network, with the weights of its best epoch.
 
         Raises:
             RunError: weights that are damaged, cut short or of another network.
         """
+        return self.chosen_by(None)
+
+    def chosen_by(self, measure: str | None) -> SequenceModel:
+        """Return the network with the weights of the epoch that was best by one of `training.also_monitor`.
+
+        Raises:
+            RunError: as `network`, or a measure by which none was kept.
+        """
+        known = self.experiment.training.also_monitor
+        if measure == self.experiment.training.monitor:
+            measure = None
+        if measure is not None and measure not in known:
+            raise RunError(
+                f"{self.path}: no epoch was kept by '{measure}': name it in training.also_monitor and train again."
+            )
         network = build_network(self.experiment, self.provenance["tracks"])
-        path = self.path / WEIGHTS
+        path = self.weights_file(measure)
         again = "copy it again from where it was trained, or train anew with --overwrite"
         try:
             weights = load_file(path)
@@ -231,18 +261,22 @@ class Run:
         network.load_state_dict(weights)
         return network.eval()
 
-    def predictor(self, *, conjoin: bool | None = None, device: str | None = None) -> Predictor:
+    def predictor(
+        self, *, conjoin: bool | None = None, chosen_by: str | None = None, device: str | None = None
+    ) -> Predictor:
         """Return the trained network ready to predict.
 
         Args:
             conjoin: average both strands; as the strategy says if None.
+            chosen_by: the measure that chose the epoch of its weights; `training.monitor` if None.
             device: where to run; a GPU if there is one, else the CPU, if None.
         """
         rule = self.experiment.strand.rules.conjoin_in_prediction
         return Predictor(
-            self.network,
+            self.network if chosen_by is None else self.chosen_by(chosen_by),
             conjoin=rule if conjoin is None else conjoin,
             device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+            merge=self.experiment.strand.answers,
         )
 
     def predict(self, sequences: str | Sequence[str]) -> pd.DataFrame:

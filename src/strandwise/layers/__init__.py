@@ -1,29 +1,64 @@
 """Typed building blocks of networks: each knows how its input and output look from the other strand."""
 
-from strandwise.layers.activation import ReLU
+from strandwise.layers.activation import Activation, IrrepActivation, ReLU, Tanh
+from strandwise.layers.attention import SelfAttention
+from strandwise.layers.attention_pool import AttentionPool1d, GlobalAttentionPool
 from strandwise.layers.conv import Conv1d
+from strandwise.layers.crop import Crop1d
 from strandwise.layers.dense import Dense, SumChannels
-from strandwise.layers.head import Head, binary_head
+from strandwise.layers.dropout import ChannelDropout, Dropout, share_masks
+from strandwise.layers.head import Head, binary_head, profile_heads
+from strandwise.layers.layer_norm import GroupNorm, LayerNorm
 from strandwise.layers.norm import BatchNorm1d
-from strandwise.layers.pool import MaxPool1d, WeightedSum
+from strandwise.layers.penalty import penalties
+from strandwise.layers.pool import AveragePool1d, GlobalAveragePool, GlobalMaxPool, MaxPool1d
+from strandwise.layers.recurrent import GRU, LSTM
+from strandwise.layers.residual import DilatedBlock, Residual
 from strandwise.layers.stack import Stack
-from strandwise.layers.symmetry import Conjoined, PerStrand
+from strandwise.layers.strands import PoolStrands
+from strandwise.layers.symmetry import Conjoined, Merge, PerStrand
+from strandwise.layers.transposed import ConvTranspose1d
 from strandwise.layers.typed import Features, TypedModule, freeze
+from strandwise.layers.weighted_sum import WeightedSum
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "Activation",
+    "AttentionPool1d",
+    "AveragePool1d",
     "BatchNorm1d",
+    "ChannelDropout",
     "Conjoined",
     "Conv1d",
+    "ConvTranspose1d",
+    "Crop1d",
     "Dense",
+    "DilatedBlock",
+    "Dropout",
     "Features",
+    "GlobalAttentionPool",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "GroupNorm",
     "Head",
+    "IrrepActivation",
+    "LayerNorm",
     "MaxPool1d",
+    "Merge",
     "PerStrand",
+    "PoolStrands",
     "ReLU",
+    "Residual",
+    "SelfAttention",
     "Stack",
     "SumChannels",
+    "Tanh",
     "TypedModule",
     "WeightedSum",
     "binary_head",
     "freeze",
+    "penalties",
+    "profile_heads",
+    "share_masks",
 ]

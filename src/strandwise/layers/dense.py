@@ -66,7 +66,8 @@ class SumChannels(TypedModule):
 
     def __init__(self, in_type: StrandType, out_type: StrandType) -> None:
         super().__init__(in_type, out_type)
-        if in_type.positions or out_type.positions or out_type.channels != 1 or min(in_type.sign) < 0:
+        odd = min(in_type.sign) < 0 or min(out_type.sign) < 0
+        if in_type.positions or out_type.positions or out_type.channels != 1 or odd:
             raise StrandLawError(f"SumChannels goes from pooled even channels to one, not {in_type} -> {out_type}.")
         self.bias = nn.Parameter(torch.zeros(1))
 

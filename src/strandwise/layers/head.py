@@ -1,15 +1,50 @@
 """A named output of a model: its strand type, its tracks, its link and its loss."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from strandwise.errors import StrandLawError
 from strandwise.strand import StrandType, unstranded
 
-Link = Literal["identity", "logistic"]
+Link = Literal["identity", "logistic", "softmax", "log1p"]
+
+
+class LinkFunctions(NamedTuple):
+    """A link, and how two answers are averaged on its far side.
+
+    Attributes:
+        activate: from logits to what people read.
+        mean: from two logits to the logits of the mean of what people would read, without leaving the scale
+            on which numbers stay accurate.
+    """
+
+    activate: Callable[[Tensor], Tensor]
+    mean: Callable[[Tensor, Tensor], Tensor]
+
+
+def _log_mean_exp(a: Tensor, b: Tensor) -> Tensor:
+    return torch.logaddexp(a, b) - math.log(2)
+
+
+def _logit_of_mean(a: Tensor, b: Tensor) -> Tensor:
+    yes = _log_mean_exp(functional.logsigmoid(a), functional.logsigmoid(b))
+    return yes - _log_mean_exp(functional.logsigmoid(-a), functional.logsigmoid(-b))
+
+
+LINKS: dict[str, LinkFunctions] = {
+    "identity": LinkFunctions(lambda x: x, lambda a, b: (a + b) / 2),
+    "logistic": LinkFunctions(torch.sigmoid, _logit_of_mean),
+    "softmax": LinkFunctions(
+        lambda x: torch.softmax(x, -1), lambda a, b: _log_mean_exp(torch.log_softmax(a, -1), torch.log_softmax(b, -1))
+    ),
+    "log1p": LinkFunctions(torch.expm1, _log_mean_exp),
+}
 
 
 @dataclass(frozen=True)
@@ -20,8 +55,10 @@ class Head:
         name: the key of its tensor among a model's outputs.
         type: how the tensor turns under reverse complement; one channel per track.
         tracks: the names of its channels.
-        link: from what the network gives (logits) to what people read: "logistic" for probabilities.
+        link: from what the network gives (logits) to what people read: "logistic" for probabilities,
+            "softmax" for shares of each position, "log1p" for counts whose logarithm is learned.
         loss: the name of its loss in `strandwise.scores.losses`.
+        loss_weight: what its loss counts for beside those of other heads.
     """
 
     name: str
@@ -29,6 +66,7 @@ class Head:
     tracks: tuple[str, ...]
     link: Link = "identity"
     loss: str = "binary_cross_entropy"
+    loss_weight: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.tracks) != self.type.channels:
@@ -39,9 +77,23 @@ class Head:
 
     def activate(self, logits: Tensor) -> Tensor:
         """Return predictions on the scale people read."""
-        return torch.sigmoid(logits) if self.link == "logistic" else logits
+        return LINKS[self.link].activate(logits)
 
 
 def binary_head(tracks: tuple[str, ...]) -> Head:
     """Return the head of yes/no labels for a whole window, the same from either strand."""
     return Head("bound", unstranded(len(tracks)).pooled(), tracks, "logistic", "binary_cross_entropy")
+
+
+def profile_heads(tracks: tuple[str, ...], kind: StrandType, counts_weight: float = 1.0) -> tuple[Head, Head]:
+    """Return the two heads of base-resolution profiles: the shape of each track, and its total.
+
+    Args:
+        tracks: a name for each channel.
+        kind: `stranded(n)` for n assays read on both strands, `unstranded(n)` for n without strands, or a sum.
+        counts_weight: what the loss of the totals counts for beside that of the shapes.
+    """
+    return (
+        Head("profile", kind, tracks, "softmax", "multinomial_nll"),
+        Head("counts", kind.pooled(), tracks, "log1p", "log_counts_error", counts_weight),
+    )

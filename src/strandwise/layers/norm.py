@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from strandwise.layers.fusion import Fused, Pairing, normalise_in_training, rescale
-from strandwise.layers.tying import TiedParameter, channels, tied_bias
+from strandwise.layers.tying import tied_bias, tied_scale
 from strandwise.layers.typed import TypedModule
 from strandwise.strand import StrandType
 
@@ -32,9 +32,7 @@ class BatchNorm1d(TypedModule):
     def __init__(self, type: StrandType, *, momentum: float = 0.1, eps: float = 1e-5) -> None:  # noqa: A002
         super().__init__(type, type)
         self.momentum, self.eps = momentum, eps
-        # Scales are shared by partners whatever their sign.
-        self.weight = TiedParameter([channels(_unsigned(type))], tied=type.lawful)
-        nn.init.ones_(self.weight.free)
+        self.weight = tied_scale(type)
         self.bias = tied_bias(type)
         orbits = self.weight.free.numel()
         self.register_buffer("running_mean", torch.zeros(orbits))
@@ -87,7 +85,3 @@ class BatchNorm1d(TypedModule):
         mean, variance = self._running()
         norm.running_mean, norm.running_var = mean.clone(), variance.clone()
         return norm.eval()
-
-
-def _unsigned(kind: StrandType) -> StrandType:
-    return StrandType(kind.partner, (1,) * kind.channels, kind.positions, kind.lawful)

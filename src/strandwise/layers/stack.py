@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from strandwise.errors import StrandLawError
-from strandwise.layers.activation import ReLU
+from strandwise.layers.activation import Activation
 from strandwise.layers.fusion import Fused
 from strandwise.layers.norm import BatchNorm1d
 from strandwise.layers.pool import MaxPool1d
@@ -68,7 +68,7 @@ def _steps(layers: Sequence[TypedModule]) -> Iterator[tuple[range, Fused | None]
         at += 1
         if isinstance(layers[first], BatchNorm1d) and layers[first].in_type.positions:
             then = Fused()
-            if at < len(layers) and type(layers[at]) is ReLU:
+            if at < len(layers) and isinstance(layer := layers[at], Activation) and layer.name == "relu":
                 then, at = then._replace(relu=True), at + 1
             if at < len(layers) and isinstance(pool := layers[at], MaxPool1d) and not pool.from_both_ends:
                 then, at = then._replace(window=(pool.width, pool.stride)), at + 1

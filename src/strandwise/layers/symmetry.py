@@ -1,11 +1,15 @@
-"""Wrappers that make any module lawful: read both strands, then keep both answers or average them."""
+"""Wrappers that make any module lawful: read both strands, then keep both answers or merge them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from strandwise.errors import StrandLawError
+from strandwise.layers.dropout import share_masks
+from strandwise.layers.head import LINKS, Head
 from strandwise.layers.typed import TypedModule, freeze
 from strandwise.strand import StrandType, declared_types, mirror, plain, regular, revcomp
 
@@ -16,7 +20,8 @@ class PerStrand(TypedModule):
     ``y = cat([g(x), mirror(g(revcomp(x)))])``, computed in one pass over twice the rows, so that batch
     statistics pool over both strands. Any module is lawful when lifted: its asymmetric padding, cropping or
     pooling is mirrored in the second half. With a single convolution inside this equals the tied convolution;
-    with several layers inside it is the hybrid of Zhou et al. 2022.
+    with several layers inside it is the hybrid of Zhou et al. 2022. `Dropout` and `ChannelDropout` inside forget
+    the same on both strands; other modules that draw random numbers are lawful in eval mode only.
 
     Args:
         module: g, from the channels of `in_type` to n plain channels.
@@ -47,13 +52,14 @@ class PerStrand(TypedModule):
         out_type = regular(inner.channels)
         super().__init__(in_type, out_type if inner.positions else out_type.pooled())
         self.module = module
+        share_masks(module)
         n = inner.channels
         self._mirror = mirror(n) if inner.positions else mirror(n).pooled()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(batch, channels, positions)`` to ``(batch, 2n[, positions])``."""
         both = self.module(torch.cat([x, revcomp(x, self.in_type)]))
-        forward, reverse = both.chunk(2)
+        forward, reverse = _strands(both)
         return torch.cat([forward, revcomp(reverse, self._mirror)], dim=1)
 
     def out_length(self, length: int) -> int:
@@ -69,19 +75,51 @@ class PerStrand(TypedModule):
         return PerStrand(freeze(self.module), self.in_type, out_channels=n, pooled=pooled)
 
 
+@dataclass(frozen=True)
+class Merge:
+    """How the answers of both strands become one.
+
+    Attributes:
+        how: their mean, or their maximum.
+        after_link: merge what people read (FactorNet averages probabilities) rather than logits.
+    """
+
+    how: Literal["mean", "max"] = "mean"
+    after_link: bool = False
+
+    def __post_init__(self) -> None:
+        if self.how not in ("mean", "max"):
+            raise StrandLawError(f"answers are merged by 'mean' or 'max', not '{self.how}'.")
+        if self.how == "max" and self.after_link:
+            raise StrandLawError(
+                "the maximum after a link that rises is the maximum before it: merge by 'max' before the link."
+            )
+
+    def __call__(self, a: Tensor, b: Tensor, link: str) -> Tensor:
+        """Return the logits of both, given the link that follows them."""
+        if self.how == "max":
+            return torch.maximum(a, b)
+        return LINKS[link].mean(a, b) if self.after_link else (a + b) / 2
+
+
 class Conjoined(nn.Module):
-    """Average what a model says of both strands, head by head, before the link.
+    """Merge what a model says of both strands, head by head.
 
     The conjoined ("siamese") network of Zhou et al. 2022 when trained so; their post-hoc conjoined network
-    when put around a trained model. ``y = (f(x) + revcomp(f(revcomp(x)))) / 2``, in one pass over
-    twice the rows.
+    when put around a trained model, also one that others trained. ``y = (f(x) + revcomp(f(revcomp(x)))) / 2``
+    by default, in one pass over twice the rows.
 
     Args:
         model: any module that declares `input_types` and `output_types` (dicts by name; its positional
             arguments are in the order of `input_types`, its result a dict), or `in_type` and `out_type`.
+        merge: mean or maximum, before the link or after it.
+        links: the link of each output, for a merge after it; those of the model's `heads` if not given.
+
+    Raises:
+        StrandLawError: the model declares no types, types without a law, or no links where they are needed.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, merge: Merge | None = None, *, links: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.input_types, self.output_types = declared_types(model)
         for name, kind in [*self.input_types.items(), *self.output_types.items()]:
@@ -91,9 +129,18 @@ class Conjoined(nn.Module):
                     "and outputs say how they look from the other strand."
                 )
         self.model = model
+        self.merge = merge or Merge()
+        heads: Iterable[Head] = getattr(model, "heads", ())
+        self.links = dict(links) if links is not None else {head.name: head.link for head in heads}
+        missing = [name for name in self.output_types if name not in self.links]
+        if self.merge.after_link and missing:
+            raise StrandLawError(
+                f"{type(model).__name__} does not say the link of '{missing[0]}': give links={{'{missing[0]}': ...}}, "
+                f"one of {', '.join(LINKS)}, or merge before the link."
+            )
 
     def forward(self, *inputs: Tensor, **named: Tensor) -> dict[str, Tensor]:
-        """Return each output averaged over both strands, on the scale the model gives it (logits)."""
+        """Return each output merged over both strands, on the scale the model gives it (logits)."""
         if len(inputs) > len(self.input_types) or not set(named) <= set(self.input_types):
             known = ", ".join(self.input_types)
             raise StrandLawError(f"{type(self.model).__name__} declares the inputs {known}: give those, in that order.")
@@ -108,6 +155,14 @@ class Conjoined(nn.Module):
                 raise StrandLawError(
                     f"{type(self.model).__name__} gives '{name}', and its output_types do not say how it turns: add it."
                 )
-            forward, reverse = value.chunk(2)
-            merged[name] = (forward + revcomp(reverse, self.output_types[name])) / 2
+            forward, reverse = _strands(value)
+            merged[name] = self.merge(
+                forward, revcomp(reverse, self.output_types[name]), self.links.get(name, "identity")
+            )
         return merged
+
+
+def _strands(both: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the two halves of a batch; not by `chunk`, which `torch.export` ties to one size of batch."""
+    forward, reverse = both.unflatten(0, (2, -1)).unbind(0)
+    return forward, reverse

@@ -31,11 +31,35 @@ def positions(length: int) -> Axis:
     return Axis(tuple(range(length))[::-1], (1,) * length)
 
 
+class Action(NamedTuple):
+    """How reverse complement acts on the entries of a whole weight array.
+
+    Attributes:
+        image: of the shape of the array; where each entry goes, counted in the flattened array.
+        sign: of the same shape, +1 or -1.
+    """
+
+    image: Tensor
+    sign: Tensor
+
+
+def along_axes(axes: Sequence[Axis]) -> Action:
+    """Return the action on an array whose axes are carried to themselves one by one."""
+    shape = torch.Size(len(axis.partner) for axis in axes)
+    image, sign = torch.arange(shape.numel()).view(shape), torch.ones(shape)
+    for dim, axis in enumerate(axes):
+        image = image.index_select(dim, torch.tensor(axis.partner))
+        along = [1] * len(axes)
+        along[dim] = -1
+        sign = sign * torch.tensor(axis.sign, dtype=sign.dtype).view(along)
+    return Action(image, sign)
+
+
 class TiedParameter(nn.Module):
     """A weight array whose entries are shared between the two strands; call it for the full array.
 
     Args:
-        axes: the action on each axis; the product of their lengths is the size of the full array.
+        action: the action on the array, or on each of its axes.
         tied: False stores every entry on its own (a weight between types without a law).
 
     Attributes:
@@ -46,21 +70,16 @@ class TiedParameter(nn.Module):
     first: Tensor
     sign: Tensor | None
 
-    def __init__(self, axes: Sequence[Axis], tied: bool = True) -> None:
+    def __init__(self, action: Action | Sequence[Axis], tied: bool = True) -> None:
         super().__init__()
-        self.shape = tuple(len(axis.partner) for axis in axes)
+        whole = action if isinstance(action, Action) else along_axes(action)
+        self.shape = tuple(whole.image.shape)
         self.tied = tied
         if not tied:
             self.free = nn.Parameter(torch.empty(self.shape))
             return
-        entries = torch.arange(torch.Size(self.shape).numel()).view(self.shape)
-        image, sign = entries, torch.ones(self.shape)
-        for dim, axis in enumerate(axes):
-            image = image.index_select(dim, torch.tensor(axis.partner))
-            along = [1] * len(axes)
-            along[dim] = -1
-            sign = sign * torch.tensor(axis.sign, dtype=sign.dtype).view(along)
-        entries, image, sign = entries.flatten(), image.flatten(), sign.flatten()
+        image, sign = whole.image.flatten(), whole.sign.flatten()
+        entries = torch.arange(image.numel())
         # An entry that is its own image with a minus sign can only be zero: it is neither stored nor learned.
         zero = (entries == image) & (sign < 0)
         first = (entries <= image) & ~zero
@@ -90,6 +109,43 @@ def tied_weight(out_type: StrandType, in_type: StrandType, *rest: Axis) -> TiedP
     """Return a weight ``(out, in, ...)``: tied between lawful types, free where either side is plain."""
     axes = [channels(out_type), channels(in_type), *rest]
     return TiedParameter(axes, tied=out_type.lawful and in_type.lawful)
+
+
+def grouped_weight(out_type: StrandType, in_type: StrandType, groups: int, taps: int) -> TiedParameter:
+    """Return a weight ``(out, in / groups, taps)``, whose output channels read the inputs of their group only.
+
+    The caller has checked that both types carry groups to groups alike (`carried_groups`).
+    """
+    n_in, n_out = in_type.channels // groups, out_type.channels // groups
+    out = torch.arange(out_type.channels).view(-1, 1)
+    read = out // n_out * n_in + torch.arange(n_in)
+    partner_read = torch.tensor(in_type.partner)[read] % n_in
+    first_taps = (torch.tensor(out_type.partner).view(-1, 1) * n_in + partner_read) * taps
+    image = first_taps.unsqueeze(2) + torch.arange(taps).flip(0)
+    sign = torch.tensor(out_type.sign).view(-1, 1) * torch.tensor(in_type.sign)[read]
+    action = Action(image, sign.float().unsqueeze(2).expand(-1, -1, taps))
+    return TiedParameter(action, tied=out_type.lawful and in_type.lawful)
+
+
+def carried_groups(kind: StrandType, groups: int) -> tuple[int, ...] | None:
+    """Return, of each of `groups` equal blocks of channels, the block its partners are in; None where they differ."""
+    if groups < 1 or kind.channels % groups:
+        return None
+    width = kind.channels // groups
+    blocks = [{other // width for other in kind.partner[at : at + width]} for at in range(0, kind.channels, width)]
+    return tuple(block.pop() for block in blocks) if all(len(block) == 1 for block in blocks) else None
+
+
+def tied_scale(kind: StrandType) -> TiedParameter:
+    """Return a scale ``(channels,)``, equal for partners whatever their sign; starts at one."""
+    scale = TiedParameter([channels(unsigned(kind))], tied=kind.lawful)
+    nn.init.ones_(scale.free)
+    return scale
+
+
+def unsigned(kind: StrandType) -> StrandType:
+    """Return the type whose partners are the same and whose channels are all even."""
+    return StrandType(kind.partner, (1,) * kind.channels, kind.positions, kind.lawful)
 
 
 def tied_bias(out_type: StrandType) -> TiedParameter:

@@ -5,11 +5,16 @@ from pydantic import Field, ValidationError, model_validator
 from strandwise.errors import ConfigError, did_you_mean
 from strandwise.models.architecture import Architecture, Stage
 from strandwise.models.assembly import SequenceModel, assemble
+from strandwise.models.bias import WithBias
+from strandwise.models.bpnet import BPNet
+from strandwise.models.conversion import as_rcps
+from strandwise.models.lifting import lift
 from strandwise.models.shrikumar import ShrikumarChip, ShrikumarSimulated
 from strandwise.models.strategies import STRATEGIES, StrandSettings, Strategy
 from strandwise.schema import Settings, explain
 
 MODELS: dict[str, type[Architecture]] = {
+    "bpnet": BPNet,
     "shrikumar_chip": ShrikumarChip,
     "shrikumar_simulated": ShrikumarSimulated,
 }
@@ -50,5 +55,8 @@ __all__ = [
     "Stage",
     "StrandSettings",
     "Strategy",
+    "WithBias",
+    "as_rcps",
     "assemble",
+    "lift",
 ]

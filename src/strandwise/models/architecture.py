@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
+from torch import nn
+
+from strandwise.errors import ConfigError
 from strandwise.layers import Features, TypedModule
 from strandwise.schema import Settings
 from strandwise.strand import StrandType
@@ -18,10 +21,12 @@ class Stage(NamedTuple):
     Attributes:
         name: for people and for groups in messages.
         build: from what comes in and the hidden type to the module.
+        skips: whether it adds its input to its output, so that the two must be of one type.
     """
 
     name: str
     build: Callable[[Features, Hidden], TypedModule]
+    skips: bool = False
 
 
 class Architecture(ABC):
@@ -50,3 +55,11 @@ class Architecture(ABC):
     @abstractmethod
     def readout(self, features: Features, out_type: StrandType) -> TypedModule:
         """Return the module from the last stage's features to the logits of one head."""
+
+    def controlled_readout(self, features: Features, out_type: StrandType, control: StrandType) -> nn.Module:
+        """Return the module from features and control tracks to the logits of one head.
+
+        Raises:
+            ConfigError: the architecture has no place for control tracks.
+        """
+        raise ConfigError(f"{type(self).__name__} takes no control tracks: leave them out, or use model 'bpnet'.")

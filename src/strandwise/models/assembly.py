@@ -1,10 +1,10 @@
 """From an architecture and a strand strategy to a network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from strandwise.errors import ConfigError
+from strandwise.errors import ConfigError, StrandLawError
 from strandwise.layers import Conjoined, Features, Head, PerStrand, Stack, TypedModule
 from strandwise.layers.typed import after
 from strandwise.models.architecture import Architecture, Stage
@@ -13,17 +13,27 @@ from strandwise.strand import StrandType, dna, plain, regular
 
 
 class Readouts(nn.Module):
-    """The heads of a network: from shared features to the logits of each, by name."""
+    """The heads of a network: from shared features, and control tracks if any, to the logits of each, by name."""
 
-    def __init__(self, heads: Sequence[Head], layers: dict[str, TypedModule], in_type: StrandType) -> None:
+    def __init__(
+        self,
+        heads: Sequence[Head],
+        layers: Mapping[str, nn.Module],
+        in_type: StrandType,
+        control: StrandType | None = None,
+        scale: float = 1.0,
+    ) -> None:
         super().__init__()
-        self.input_types = {"features": in_type}
+        self.scale = scale
+        self.input_types = _inputs("features", in_type, control)
         self.output_types = {head.name: head.type for head in heads}
         self.layers = nn.ModuleDict(layers)
 
-    def forward(self, features: Tensor) -> dict[str, Tensor]:
-        """Return the logits ``(batch, tracks)`` of each head."""
-        return {name: layer(features) for name, layer in self.layers.items()}
+    def forward(self, features: Tensor, *control: Tensor) -> dict[str, Tensor]:
+        """Return the logits of each head, ``(batch, tracks)`` or ``(batch, tracks, positions)``."""
+        if self.scale != 1:
+            features = features * self.scale
+        return {name: layer(features, *control) for name, layer in self.layers.items()}
 
 
 class Tail(nn.Module):
@@ -31,13 +41,13 @@ class Tail(nn.Module):
 
     def __init__(self, stages: Stack, readouts: Readouts) -> None:
         super().__init__()
-        self.input_types = {"features": stages.in_type}
+        self.input_types = readouts.input_types | {"features": stages.in_type}
         self.output_types = readouts.output_types
         self.stages, self.readouts = stages, readouts
 
-    def forward(self, features: Tensor) -> dict[str, Tensor]:
+    def forward(self, features: Tensor, *control: Tensor) -> dict[str, Tensor]:
         """Return the logits of each head."""
-        return self.readouts(self.stages(features))
+        return self.readouts(self.stages(features), *control)
 
 
 class SequenceModel(nn.Module):
@@ -47,27 +57,60 @@ class SequenceModel(nn.Module):
     wrappers need; only tied or lifted features, or a wrapper, make it *obey*.
 
     Attributes:
-        input_types: by name; "sequence" is `dna()`.
+        input_types: by name; "sequence" is `dna()`, "control" the type of the control tracks if there are any.
         output_types: by head.
         heads: the heads, in order.
         input_bp: length of the DNA it reads.
     """
 
-    def __init__(self, trunk: Stack | None, top: nn.Module, heads: Sequence[Head], input_bp: int) -> None:
+    def __init__(
+        self,
+        trunk: Stack | None,
+        top: nn.Module,
+        heads: Sequence[Head],
+        input_bp: int,
+        control: StrandType | None = None,
+    ) -> None:
         super().__init__()
-        self.input_types = {"sequence": dna()}
+        self.input_types = _inputs("sequence", dna(), control)
         self.output_types = {head.name: head.type for head in heads}
         self.heads = tuple(heads)
         self.input_bp = input_bp
         self.trunk = trunk
         self.top = top
 
-    def forward(self, sequence: Tensor) -> dict[str, Tensor]:
-        """Return logits by head for one-hot DNA ``(batch, 4, input_bp)``."""
-        return self.top(sequence if self.trunk is None else self.trunk(sequence))
+    def forward(self, sequence: Tensor, control: Tensor | None = None) -> dict[str, Tensor]:
+        """Return logits by head for one-hot DNA ``(batch, 4, input_bp)``.
+
+        Args:
+            sequence: the DNA.
+            control: control tracks ``(batch, channels, output_bp)`` over the positions that are predicted, where
+                the network was made for them.
+
+        Raises:
+            StrandLawError: control tracks are missing, or given to a network that takes none.
+        """
+        if (control is not None) != ("control" in self.input_types):
+            raise StrandLawError(
+                "this network reads control tracks: give them beside the sequence."
+                if control is None
+                else "this network was made without control tracks: make it with control=, or leave them out."
+            )
+        features = sequence if self.trunk is None else self.trunk(sequence)
+        return self.top(features) if control is None else self.top(features, control)
 
 
-def assemble(architecture: Architecture, heads: Sequence[Head], input_bp: int, strand: StrandSettings) -> SequenceModel:
+def _inputs(name: str, kind: StrandType, control: StrandType | None) -> dict[str, StrandType]:
+    return {name: kind} if control is None else {name: kind, "control": control}
+
+
+def assemble(
+    architecture: Architecture,
+    heads: Sequence[Head],
+    input_bp: int,
+    strand: StrandSettings,
+    control: StrandType | None = None,
+) -> SequenceModel:
     """Build the network of an architecture under a strategy, not yet conjoined around the whole.
 
     Args:
@@ -76,6 +119,7 @@ def assemble(architecture: Architecture, heads: Sequence[Head], input_bp: int, s
         input_bp: length of the DNA that comes in.
         strand: the strategy; for `hybrid`, the groups of stages to lift, where the number after the last
             stage is the readout.
+        control: the type of control tracks that enter the heads, such as `unstranded(2)`.
 
     Raises:
         ConfigError: groups that the architecture does not have, or `hybrid` where it has one stage.
@@ -95,11 +139,11 @@ def assemble(architecture: Architecture, heads: Sequence[Head], input_bp: int, s
     top: nn.Module
     if last > len(stages) and first <= len(stages):
         inner = _plain(stages[first - 1 :], features)
-        readouts = _readouts(architecture, heads, after(features, [inner]))
+        readouts = _readouts(architecture, heads, after(features, [inner]), control)
         top = Conjoined(Tail(inner, readouts))
     else:
-        top = _readouts(architecture, heads, features)
-    return SequenceModel(trunk, top, heads, input_bp)
+        top = _readouts(architecture, heads, features, control, strand.feature_scale)
+    return SequenceModel(trunk, top, heads, input_bp, control)
 
 
 def _units(stages: Sequence[Stage], strand: StrandSettings) -> list[tuple[int, int]]:
@@ -120,6 +164,13 @@ def _units(stages: Sequence[Stage], strand: StrandSettings) -> list[tuple[int, i
             f"strand.groups names stage {highest}, and this model has {names} and {readout} readout: "
             f"use numbers from 1 to {readout}."
         )
+    for group in groups:
+        if len(group) > 1 and 1 < group[0] < readout and stages[group[0] - 1].skips:
+            raise ConfigError(
+                f"strand.groups begins a group at stage {group[0]} ({stages[group[0] - 1].name}), which adds its input "
+                "to its output: inside a group features are half as many as outside, so there is nothing to add. "
+                "Begin the group at a stage without a skip connection."
+            )
     starts = {group[0]: group[-1] for group in groups}
     units, number = [], 1
     while number <= readout:
@@ -142,6 +193,17 @@ def _plain(stages: Sequence[Stage], features: Features) -> Stack:
     return Stack(*layers)
 
 
-def _readouts(architecture: Architecture, heads: Sequence[Head], features: Features) -> Readouts:
-    layers = {head.name: architecture.readout(features, head.type) for head in heads}
-    return Readouts(heads, layers, features.type)
+def _readouts(
+    architecture: Architecture,
+    heads: Sequence[Head],
+    features: Features,
+    control: StrandType | None,
+    scale: float = 1.0,
+) -> Readouts:
+    layers = {
+        head.name: architecture.readout(features, head.type)
+        if control is None
+        else architecture.controlled_readout(features, head.type, control)
+        for head in heads
+    }
+    return Readouts(heads, layers, features.type, control, scale)

@@ -17,10 +17,12 @@ from strandwise.report.results import RunResults
 
 COLOURS = 8
 SCATTER_POINTS = 2000
+LEAST_DEVIATION = 1e-18
 _LONGEST_NAME = 48
 
 Figure = dict[str, Any]
 Series = tuple[int, str, Points]
+Precision = tuple[str, Sequence[float | None], float]
 
 
 def plot_text(name: str) -> str:
@@ -95,16 +97,19 @@ def history_figure(identity: str, history: pd.DataFrame, columns: Mapping[str, s
 
 
 def strand_figure(identity: str, results: RunResults, tracks: Sequence[str]) -> Figure:
+    """Return predictions on sequences against those on their reverse complements, as `agreement_figure`."""
+    found = [(index, track, results.strands(track)) for index, track in enumerate(tracks)]
+    return agreement_figure(identity, [(index, track, pair) for index, track, pair in found if pair is not None])
+
+
+def agreement_figure(identity: str, series: Sequence[Series]) -> Figure:
     """Return predictions on sequences against those on their reverse complements.
 
     As in Fig. 4 of Shrikumar et al. 2017; `SCATTER_POINTS` in all, drawn by seed.
     """
     traces, low, high = [], np.inf, -np.inf
-    for index, track in enumerate(tracks):
-        pair = results.strands(track)
-        if pair is None:
-            continue
-        rows = subsample(len(pair[0]), SCATTER_POINTS // len(tracks))
+    for index, track, pair in series:
+        rows = subsample(len(pair[0]), SCATTER_POINTS // len(series))
         given, turned = pair[0][rows], pair[1][rows]
         low, high = min(low, given.min(), turned.min()), max(high, given.max(), turned.max())
         traces.append(_points(index, track, given, turned))
@@ -163,6 +168,49 @@ def interval_figure(
             "ticktext": [plot_text(name) for _, name, _, _ in rows],
             "range": [-0.6, len(rows) - 0.4],
         },
+    }
+
+
+def layer_figure(identity: str, layers: Sequence[str], precisions: Sequence[Precision]) -> Figure:
+    """Return the strand deviation of each layer on a logarithmic axis, the first layer on top.
+
+    Args:
+        identity: the plot's name on the page.
+        layers: their names; a layer without a law has a place and no dot.
+        precisions: for each its name, the deviation of every layer, and its tolerance, drawn as a dotted line.
+    """
+    places = list(range(len(layers)))[::-1]
+    ends = [-0.6, len(layers) - 0.4]
+    traces, most = [], 1.0
+    for index, (name, deviations, tolerance) in enumerate(precisions):
+        known = [(d, place) for d, place in zip(deviations, places, strict=True) if d is not None]
+        most = max([most, *(deviation for deviation, _ in known)])
+        limit = _line([tolerance] * 2, ends, f"tolerance, {name}", f"@c{index}", "dot", hover=False)
+        dots = {
+            "type": "scatter",
+            "mode": "markers",
+            # A logarithmic axis has no place for 0, an exact agreement.
+            "x": [max(deviation, LEAST_DEVIATION) for deviation, _ in known],
+            "y": [place for _, place in known],
+            "text": [f"{deviation:.3g}" for deviation, _ in known],
+            "name": plot_text(name),
+            # Rings show a dot that lies in them.
+            "marker": {"size": (13, 7)[index], "symbol": ("circle-open", "circle")[index], "color": f"@c{index}"},
+            "hovertemplate": "%{text}",
+        }
+        traces += [{**limit, "showlegend": False}, dots]
+    return {
+        "id": identity,
+        "traces": traces,
+        "x": {
+            "title": "Strand deviation",
+            "type": "log",
+            "range": numbers([np.log10(LEAST_DEVIATION) - 0.5, np.log10(most) + 0.5]),
+            "exponentformat": "power",
+            "dtick": 3,
+        },
+        "y": {"tickvals": places, "ticktext": [plot_text(name) for name in layers], "range": ends},
+        "legend": True,
     }
 
 

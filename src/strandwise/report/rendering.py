@@ -18,20 +18,31 @@ def script_safe_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
+def check_installed() -> None:
+    """Refuse to start on what ends in a page where one cannot be made.
+
+    Raises:
+        InputError: jinja2 or plotly is not installed.
+    """
+    try:
+        import jinja2  # noqa: F401
+        import plotly.offline  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"a report needs {error.name}, which is not installed: pip install 'strandwise[report]'"
+        ) from error
+
+
 def render(template: str, figures: list[Figure], **values: Any) -> str:
     """Return a template as a page with its style sheet, its plots and plotly.js inside.
 
     Raises:
         InputError: jinja2 or plotly is not installed.
     """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise InputError(
-            f"a report needs {error.name}, which is not installed: pip install 'strandwise[report]'"
-        ) from error
+    check_installed()
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
 
     templates = package_files("strandwise.report") / "templates"
     environment = Environment(

@@ -26,4 +26,43 @@ def binary_cross_entropy(
     return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
 
 
-LOSSES: dict[str, Loss] = {"binary_cross_entropy": binary_cross_entropy}
+def multinomial_nll(logits: Tensor, targets: Tensor, weights: Tensor, positive_weight: Tensor | None = None) -> Tensor:
+    """Return the mean negative log-likelihood of counts along a profile, given how many there are.
+
+    Each track of each window is one multinomial over its positions, with the shares softmax(logits) (BPNet,
+    Avsec et al. 2021). The multinomial coefficient is part of it, so that the loss is that of the counts
+    themselves and is never below zero.
+
+    Args:
+        logits: ``(batch, tracks, positions)``, before the softmax over positions.
+        targets: ``(batch, tracks, positions)`` counts of 0 or more; ignored where the weight is 0.
+        weights: ``(batch, tracks)``; 0 for what was not measured.
+        positive_weight: has no part in it.
+    """
+    known = (weights > 0).unsqueeze(-1)
+    counts = torch.where(known, targets, torch.zeros_like(targets))
+    shares = torch.log_softmax(logits, dim=-1)
+    coefficient = torch.lgamma(counts.sum(-1) + 1) - torch.lgamma(counts + 1).sum(-1)
+    losses = -coefficient - (counts * shares).sum(-1)
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
+
+
+def log_counts_error(logits: Tensor, targets: Tensor, weights: Tensor, positive_weight: Tensor | None = None) -> Tensor:
+    """Return the mean squared error of log(1 + counts).
+
+    Args:
+        logits: ``(batch, tracks)``, predictions of log(1 + counts).
+        targets: ``(batch, tracks)`` counts of 0 or more; ignored where the weight is 0.
+        weights: ``(batch, tracks)``; 0 for what was not measured.
+        positive_weight: has no part in it.
+    """
+    counts = torch.where(weights > 0, targets, torch.zeros_like(targets))
+    losses = (logits - torch.log1p(counts)) ** 2
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
+
+
+LOSSES: dict[str, Loss] = {
+    "binary_cross_entropy": binary_cross_entropy,
+    "multinomial_nll": multinomial_nll,
+    "log_counts_error": log_counts_error,
+}

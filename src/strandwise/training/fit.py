@@ -17,32 +17,35 @@ from strandwise.data.batches import TrainingBatches, ordered_loader, training_lo
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, RunError
 from strandwise.files import writing_errors
-from strandwise.models import SequenceModel, Strategy
+from strandwise.models import SequenceModel, StrandSettings
 from strandwise.training.callbacks import Checkpoint, History, Patience
 from strandwise.training.module import Trainable
-from strandwise.training.settings import TrainingSettings, processes
+from strandwise.training.settings import TrainingSettings, falls, processes
 
 
 def fit(
     network: SequenceModel,
     windows: LabelledWindows,
-    strategy: Strategy,
+    strand: StrandSettings,
     settings: TrainingSettings,
     folder: Path,
     *,
     jitter_bp: int = 0,
     resume: bool = False,
-) -> None:
+) -> dict[str, dict[str, Tensor]]:
     """Train a network in place and leave it with the weights of its best epoch.
 
     Args:
         network: what to train; its first head is what the windows label.
         windows: with a train and a valid split.
-        strategy: augmentation, and whether training is conjoined.
+        strand: augmentation, and whether training is conjoined.
         settings: how long, how fast, on what.
         folder: gets `history.csv` and `checkpoints/`.
         jitter_bp: the largest shift of a training window either way.
         resume: go on from `checkpoints/last.ckpt` if it is there.
+
+    Returns:
+        The weights of the epochs that are best by each of `settings.also_monitor`.
 
     Raises:
         InputError: a split is empty, or a track has no positive or no negative where one is needed.
@@ -57,16 +60,18 @@ def fit(
         head.type,
         batch_size=settings.batch_size,
         jitter_bp=jitter_bp,
-        augment=strategy.augment,
+        augment=strand.training_augmentation,
         seed=settings.seed,
     )
     checkpoints = folder / "checkpoints"
-    last = _going_on(checkpoints) if resume else _starting_anew(checkpoints)
-    mode = "min" if settings.monitor == "valid_loss" else "max"
+    last = _going_on(checkpoints, settings) if resume else _starting_anew(checkpoints)
     # The last epoch is saved after the best, so that going on from it knows the best.
-    keep = [Checkpoint(checkpoints, "best", settings.monitor, mode), Checkpoint(checkpoints, "last")]
-    stop = Patience(settings.monitor, mode=mode, patience=settings.patience, check_on_train_epoch_end=True)
-    module = Trainable(network, strategy, settings, _positive_weight(train, settings))
+    bests = {measure: best_checkpoint(settings, measure) for measure in (settings.monitor, *settings.also_monitor)}
+    keep = [Checkpoint(checkpoints, name, measure, _mode(measure)) for measure, name in bests.items()]
+    keep.append(Checkpoint(checkpoints, "last"))
+    judge = settings.patience_on or settings.monitor
+    stop = Patience(judge, mode=_mode(judge), patience=settings.patience, check_on_train_epoch_end=True)
+    module = Trainable(network, strand, settings, _positive_weight(train, settings))
     dtype = next(network.parameters()).dtype
     with _quiet(), torch.random.fork_rng(), writing_errors(checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,9 +82,10 @@ def fit(
             ckpt_path=last,
             weights_only=True,
         )
-    kept, prefix = _read_checkpoint(checkpoints / "best.ckpt")["state_dict"], "network."
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)})
+    kept = {measure: _weights(checkpoints / f"{name}.ckpt") for measure, name in bests.items()}
+    network.load_state_dict(kept.pop(settings.monitor))
     network.to("cpu", dtype).eval()
+    return kept
 
 
 def check_trainable(train: LabelledWindows, valid: LabelledWindows) -> None:
@@ -128,13 +134,28 @@ def _starting_anew(checkpoints: Path) -> None:
         stale.unlink()
 
 
-def _going_on(checkpoints: Path) -> Path | None:
-    last, best = checkpoints / "last.ckpt", checkpoints / "best.ckpt"
+def _going_on(checkpoints: Path, settings: TrainingSettings) -> Path | None:
+    last = checkpoints / "last.ckpt"
     if not last.exists():
         return None
     _read_checkpoint(last)
-    _read_checkpoint(best)
+    for measure in (settings.monitor, *settings.also_monitor):
+        _read_checkpoint(checkpoints / f"{best_checkpoint(settings, measure)}.ckpt")
     return last
+
+
+def best_checkpoint(settings: TrainingSettings, measure: str) -> str:
+    """Return the name of the checkpoint of the best epoch by a measure."""
+    return "best" if measure == settings.monitor else f"best.{measure}"
+
+
+def _mode(measure: str) -> str:
+    return "min" if falls(measure) else "max"
+
+
+def _weights(checkpoint: Path) -> dict[str, Tensor]:
+    state, prefix = _read_checkpoint(checkpoint)["state_dict"], "network."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:

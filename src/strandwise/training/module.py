@@ -9,7 +9,7 @@ from torch import Tensor
 
 from strandwise.data.batches import Batch, one_hot
 from strandwise.layers import Conjoined, Head
-from strandwise.models import SequenceModel, Strategy
+from strandwise.models import SequenceModel, StrandSettings
 from strandwise.scores.losses import LOSSES
 from strandwise.scores.metrics import aupr, auroc
 from strandwise.training.settings import TrainingSettings
@@ -21,14 +21,14 @@ class Trainable(lightning.LightningModule):
     def __init__(
         self,
         network: SequenceModel,
-        strategy: Strategy,
+        strand: StrandSettings,
         settings: TrainingSettings,
         positive_weight: Tensor | None,
     ) -> None:
         super().__init__()
         self.network = network
         self.settings = settings
-        self.conjoin = strategy.conjoin_in_training
+        self.strand = strand
         self.head: Head = network.heads[0]
         self.register_buffer("positive_weight", positive_weight, persistent=False)
         self._said: list[tuple[Tensor, Batch]] = []
@@ -41,7 +41,7 @@ class Trainable(lightning.LightningModule):
         """Return the logits of the head for a batch."""
         sequence = one_hot(batch.inputs["sequence"], next(self.network.parameters()).dtype)
         # Wrapped here, so that checkpoints hold the network's weights once and under its own names.
-        reader = Conjoined(self.network) if self.conjoin else self.network
+        reader = Conjoined(self.network, self.strand.answers) if self.strand.rules.conjoin_in_training else self.network
         return reader(sequence)[self.head.name]
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:

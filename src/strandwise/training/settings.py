@@ -3,10 +3,18 @@
 from typing import Literal
 
 from lightning import Fabric
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from strandwise.errors import InputError
 from strandwise.schema import Settings
+
+Measure = Literal["valid_auroc", "valid_aupr", "valid_loss"]
+"""What is measured on the validation windows after each epoch."""
+
+
+def falls(measure: str) -> bool:
+    """Return whether less of a measure is better."""
+    return measure == "valid_loss"
 
 
 class TrainingSettings(Settings):
@@ -20,10 +28,14 @@ class TrainingSettings(Settings):
         default="balanced",
         description="what a positive counts for: 'balanced' is negatives / positives of each track",
     )
-    monitor: Literal["valid_auroc", "valid_aupr", "valid_loss"] = Field(
-        default="valid_auroc", description="chooses the best epoch and stops early"
+    monitor: Measure = Field(default="valid_auroc", description="chooses the best epoch")
+    also_monitor: tuple[Measure, ...] = Field(
+        default=(), description="choose the best epoch by these too; kept as `weights.MEASURE.safetensors`"
     )
     patience: PositiveInt = Field(default=10, description="epochs without improvement before training stops")
+    patience_on: Measure | None = Field(
+        default=None, description="the measure that must improve; `monitor` if not given"
+    )
     seed: NonNegativeInt = Field(default=0, description="of the first weights, the order, jitter and strands")
     workers: NonNegativeInt = Field(
         default=0, description="processes that make batches; the batches do not depend on it"
@@ -34,6 +46,14 @@ class TrainingSettings(Settings):
         default="32-true", description="as Lightning's trainer takes it"
     )
     tensorboard: bool = Field(default=False, description="log to TensorBoard too (extra 'trackers')")
+
+    @model_validator(mode="after")
+    def _once(self) -> "TrainingSettings":
+        chosen = (self.monitor, *self.also_monitor)
+        twice = sorted({measure for measure in chosen if chosen.count(measure) > 1})
+        if twice:
+            raise ValueError(f"also_monitor names '{twice[0]}', which is chosen by already: name it once")
+        return self
 
 
 def processes(settings: TrainingSettings) -> int:

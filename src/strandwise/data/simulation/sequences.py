@@ -1,10 +1,12 @@
 """Short sequences with planted motifs: the simulated task of Shrikumar et al. 2017 and Zhou et al. 2022."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import tomli_w
 from numpy.typing import NDArray
 
 from strandwise.data.simulation.background import base_frequencies
@@ -24,7 +26,17 @@ MOST_INSTANCES = 3
 
 @dataclass(frozen=True)
 class SimulatedSequences:
-    """The files of one simulation; `labels_clean` is there only where labels were made noisy."""
+    """The files of one simulation.
+
+    Attributes:
+        folder: that holds them.
+        motifs: the names of the label columns.
+        fasta: all sequences.
+        labels: all labels, as they are trained on.
+        sites: the planted sites.
+        labels_clean: all labels before some were flipped; None where none were.
+        config: an experiment on train, valid and test; None where the sequences were not split.
+    """
 
     folder: Path
     motifs: tuple[str, ...]
@@ -32,6 +44,7 @@ class SimulatedSequences:
     labels: Path
     sites: Path
     labels_clean: Path | None
+    config: Path | None
 
 
 def simulate_sequences(
@@ -41,6 +54,8 @@ def simulate_sequences(
     length: int = 200,
     seed: int = 0,
     accessions: tuple[str, ...] = ACCESSIONS,
+    motifs: Sequence[Motif] | None = None,
+    split: tuple[float, float, float] | None = None,
     gc: float = 0.4,
     label_noise: float = 0.0,
     overwrite: bool = False,
@@ -59,6 +74,9 @@ def simulate_sequences(
         length: base pairs of each.
         seed: the same seed gives the same bytes.
         accessions: JASPAR matrix IDs, one label column each.
+        motifs: matrices to use instead, such as those of `strandwise.motifs.encode_motifs`.
+        split: shares of train, valid and test, such as (0.4, 0.3, 0.3). Each then gets a FASTA and a table of
+            labels of its own, and ``config.toml`` trains on them; only training labels are flipped.
         gc: GC content of the background.
         label_noise: chance that a label is flipped; the papers flip the training labels with 0.2. The true
             labels then go to ``labels.clean.tsv``, for validation and test.
@@ -73,7 +91,8 @@ def simulate_sequences(
             f"n={n}, gc={gc}, label_noise={label_noise}, accessions={accessions}: expected n of at least 1, "
             "gc between 0 and 1, label_noise from 0 to 1, and at least one accession."
         )
-    motifs = [jaspar_motif(accession) for accession in accessions]
+    _check_split(split)
+    motifs = list(motifs) if motifs is not None else [jaspar_motif(accession) for accession in accessions]
     longest = max(motifs, key=len)
     if length < MOST_INSTANCES * len(longest):
         raise InputError(
@@ -81,7 +100,15 @@ def simulate_sequences(
             f"{MOST_INSTANCES * len(longest)} bp; give at least that."
         )
     names = _label_names(motifs)
-    settings = {"n": n, "length": length, "accessions": accessions, "gc": gc, "label_noise": label_noise}
+    accessions = tuple(motif.accession for motif in motifs)
+    settings = {
+        "n": n,
+        "length": length,
+        "accessions": accessions,
+        "gc": gc,
+        "label_noise": label_noise,
+        "split": split,
+    }
     with simulation_folder(folder, MADE_BY, {"seed": seed, "settings": settings}, overwrite) as temporary:
         letters, placing, noise = np.random.default_rng(seed).spawn(3)
         held = placing.permutation(np.arange(n) % len(motifs))
@@ -92,10 +119,18 @@ def simulate_sequences(
         )
         sites.to_csv(temporary / "sites.tsv", sep="\t", index=False, float_format="%.4f")
         clean = np.arange(len(motifs)) == held[:, None]
-        flipped = clean ^ (noise.random(clean.shape) < label_noise)
+        parts = _parts(n, split)
+        trained_on = np.arange(n) < (parts["train"].stop if parts else n)
+        flipped = clean ^ ((noise.random(clean.shape) < label_noise) & trained_on[:, None])
         _write_labels(temporary / "labels.tsv", flipped, names)
         if label_noise > 0:
             _write_labels(temporary / "labels.clean.tsv", clean, names)
+        for part, rows in parts.items():
+            records = (FastaRecord(f"seq{i}", "", decode(codes[i])) for i in range(n)[rows])
+            write_fasta(temporary / f"{part}.fa", records)
+            _write_labels(temporary / f"{part}.tsv", flipped[rows], names, rows.start)
+        if parts:
+            (temporary / "config.toml").write_text(_config(parts, length), encoding="utf-8")
     folder = Path(folder)
     return SimulatedSequences(
         folder,
@@ -104,6 +139,36 @@ def simulate_sequences(
         folder / "labels.tsv",
         folder / "sites.tsv",
         folder / "labels.clean.tsv" if label_noise > 0 else None,
+        folder / "config.toml" if split else None,
+    )
+
+
+def _check_split(split: tuple[float, float, float] | None) -> None:
+    if split is not None and (len(split) != 3 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6):
+        raise InputError(f"split={split}: give three shares above 0 that sum to 1, such as (0.4, 0.3, 0.3).")
+
+
+def _parts(n: int, split: tuple[float, float, float] | None) -> dict[str, slice]:
+    """Return the rows of each part; their motifs come in random order already."""
+    if split is None:
+        return {}
+    ends = [round(n * share) for share in np.cumsum(split).tolist()]
+    parts = dict(zip(("train", "valid", "test"), map(slice, [0, *ends[:2]], [*ends[:2], n]), strict=True))
+    for part, rows in parts.items():
+        if rows.start >= rows.stop:
+            raise InputError(f"split={split} of n={n} sequences leaves none for {part}: make n or its share larger.")
+    return parts
+
+
+def _config(parts: dict[str, slice], length: int) -> str:
+    tables = [{"fasta": f"{part}.fa", "labels": f"{part}.tsv", "split": part} for part in parts]
+    return tomli_w.dumps(
+        {
+            "title": "Simulated sequences with planted motifs",
+            "sequences": tables,
+            "windows": {"input_bp": length},
+            "model": {"name": "shrikumar_simulated"},
+        }
     )
 
 
@@ -177,7 +242,7 @@ def draw_starts(rng: np.random.Generator, n: int, count: int, width: int, length
         drawn[equal] = rng.integers(0, places, (int(equal.sum()), count))
 
 
-def _write_labels(path: Path, labels: NDArray[np.bool_], names: list[str]) -> None:
+def _write_labels(path: Path, labels: NDArray[np.bool_], names: list[str], first: int = 0) -> None:
     table = pd.DataFrame(labels.astype(int), columns=names)
-    table.insert(0, "name", [f"seq{i}" for i in range(len(table))])
+    table.insert(0, "name", [f"seq{first + i}" for i in range(len(table))])
     table.to_csv(path, sep="\t", index=False)

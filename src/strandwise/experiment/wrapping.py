@@ -1,0 +1,72 @@
+"""Post-hoc conjoining: a trained run, asked for both strands and merged (Zhou et al. 2022)."""
+
+from pathlib import Path
+from typing import Literal
+
+from safetensors.torch import load_file
+
+from strandwise.errors import RunError
+from strandwise.experiment.config import Experiment
+from strandwise.experiment.run import PROVENANCE, Run, check_place
+from strandwise.models import StrandSettings
+
+
+def conjoin(
+    run: Run | str | Path,
+    out: str | Path,
+    *,
+    merge: Literal["mean", "max"] = "mean",
+    merge_after_link: bool = False,
+    overwrite: bool = False,
+) -> Run:
+    """Wrap a run trained on single strands, so that it averages both strands wherever it is asked.
+
+    Nothing is trained: the new run has the weights, the history and the provenance of the old one.
+
+    Args:
+        run: trained by the strategy `standard`, `augmented` or `posthoc`, or its folder.
+        out: the folder of the new run.
+        merge: of the two answers.
+        merge_after_link: merge probabilities rather than logits.
+        overwrite: replace a run that is there.
+
+    Raises:
+        RunError: the run reads both strands already, or something is in the way.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    before = run.experiment.strand
+    if before.rules.tied or before.rules.conjoin_in_training:
+        raise RunError(
+            f"{run.path}: strategy '{before.strategy}' reads both strands already, so there is nothing to conjoin: "
+            "give a run of strategy 'standard' or 'augmented'."
+        )
+    strand = StrandSettings(
+        strategy="posthoc",
+        augmentation=before.augmentation if before.rules.augment else "none",
+        merge=merge,
+        merge_after_link=merge_after_link,
+    )
+    return adopt(run, run.experiment.model_copy(update={"strand": strand}), out, overwrite=overwrite)
+
+
+def adopt(run: Run, experiment: Experiment, out: str | Path, *, overwrite: bool = False) -> Run:
+    """Return a run of another config that has the weights of a trained one.
+
+    Args:
+        run: whose weights fit the network of `experiment`.
+        experiment: the config of the new run.
+        out: its folder.
+        overwrite: replace a run that is there.
+
+    Raises:
+        RunError: something is in the way.
+    """
+    check_place(out, experiment, overwrite=overwrite)
+    provenance = run.provenance
+    made = Run.create(out, experiment, provenance | {"weights_of": str(run.path)}, overwrite=overwrite)
+    made.write_history(run.history)
+    for measure in experiment.training.also_monitor:
+        made.save_state(load_file(run.weights_file(measure)), measure)
+    made.write_json(PROVENANCE, provenance | {"weights_of": str(run.path)})
+    made.save_weights(run.network)
+    return Run(made.path)

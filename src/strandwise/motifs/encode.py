@@ -1,0 +1,70 @@
+"""Motifs in the text format of the ENCODE motif collection (Kheradpour & Kellis 2014)."""
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from strandwise.errors import InputError, did_you_mean
+from strandwise.files import existing_file
+from strandwise.motifs.motif import Motif
+
+PSEUDO = 0.001
+"""Added to each probability before it is divided by the sum, so that no base is impossible."""
+
+
+def encode_motifs(path: str | Path, names: Sequence[str]) -> list[Motif]:
+    """Return motifs of a file, plain or gzipped, in the order of `names`.
+
+    A motif is a line ``>NAME ...`` and a line ``LETTER A C G T`` for each position.
+
+    Args:
+        path: the file.
+        names: first words after ``>``, such as ``CTCF_known1``.
+
+    Raises:
+        InputError: no such file, another format, or a name it does not hold.
+    """
+    path = existing_file(path, "motifs")
+    rows: dict[str, list[list[float]]] = {}
+    current: list[list[float]] = []
+    for number, line in enumerate(_lines(path), 1):
+        if line.startswith(">"):
+            words = line[1:].split()
+            if not words:
+                raise InputError(f"{path}: line {number}: a motif without a name: write it after '>'.")
+            current = rows.setdefault(words[0], [])
+        elif line.strip():
+            current.append(_row(line, path, number))
+    if not rows:
+        raise InputError(f"{path}: holds no motif: expected lines '>NAME' and 'LETTER A C G T'.")
+    for name in names:
+        if name not in rows:
+            raise InputError(f"{path}: holds no motif '{name}'{did_you_mean(name, rows)}.")
+    return [_motif(name, rows[name]) for name in names]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
+            return stream.read().splitlines()
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read as text ({error}): give the motif file, plain or gzipped.") from None
+
+
+def _row(line: str, path: Path, number: int) -> list[float]:
+    words = line.split()
+    try:
+        values = [float(word) for word in words[1:]]
+    except ValueError:
+        values = []
+    if len(values) != 4:
+        raise InputError(f"{path}: line {number}: '{line.strip()[:60]}' is not 'LETTER A C G T'.")
+    return values
+
+
+def _motif(name: str, rows: list[list[float]]) -> Motif:
+    matrix = np.array(rows, dtype=float).reshape(-1, 4) + PSEUDO
+    return Motif(name, name, matrix / matrix.sum(axis=1, keepdims=True))
