@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test check bench docs clean
+.PHONY: setup demo test check bench pictures docs clean
 
 setup: $(STAMP)
 
@@ -27,6 +27,9 @@ check: setup           ## format, lint, types, import contracts, tests
 
 bench: setup           ## the speed suite; prints figures, judges nothing
 	$(BIN)/python -m benchmarks
+
+pictures: setup       ## draw the pictures of docs/strand.md anew
+	$(BIN)/python docs/strand_pictures.py
 
 docs: setup            ## write the config reference anew; run the examples in README and docs
 	$(BIN)/python -m strandwise.experiment.reference > docs/config.md

@@ -12,7 +12,7 @@ import torch
 from strandwise.data.reading import SequenceReader
 from strandwise.data.simulation import SimulatedGenome, SimulationSettings, simulate_genome
 from strandwise.data.windows import LabelledWindows
-from strandwise.genome import Genome, write_fasta
+from strandwise.genome import FastaRecord, Genome, write_fasta
 from strandwise.sequence import decode, embed, revcomp_codes
 
 # Tests run side by side, and their networks are tiny: threads that wait for each other would cost most of the time.
@@ -93,3 +93,47 @@ def planted_windows(
 @pytest.fixture(scope="session")
 def planted() -> Callable[..., LabelledWindows]:
     return planted_windows
+
+
+PROJECT = """\
+sequences = [
+    { fasta = "train.fa", labels = "train.tsv", split = "train" },
+    { fasta = "valid.fa", labels = "valid.tsv", split = "valid" },
+    { fasta = "test.fa", labels = "test.tsv", split = "test" },
+]
+
+[windows]
+input_bp = 40
+label_bp = 40
+
+[model]
+name = "shrikumar_simulated"
+filters = 2
+kernel_size = 9
+pool_width = 8
+
+[training]
+epochs = 2
+batch_size = 20
+accelerator = "cpu"
+"""
+
+
+@pytest.fixture(scope="session")
+def write_project() -> Callable[..., Path]:
+    """Write sequences of two tracks, half of them for training, with a config that trains on them in a moment."""
+
+    def write(folder: Path, n: int = 120) -> Path:
+        windows = planted_windows(n, tracks=2)
+        folder.mkdir(parents=True, exist_ok=True)
+        for split in ("train", "valid", "test"):
+            part = windows.split(split)
+            names, codes = part.frame["name"], part.reader.gather(np.arange(len(part)))
+            records = (FastaRecord(name, "", decode(row)) for name, row in zip(names, codes, strict=True))
+            write_fasta(folder / f"{split}.fa", records)
+            labels = pd.DataFrame(part.labels.astype(int), columns=list(part.tracks), index=names)
+            labels.to_csv(folder / f"{split}.tsv", sep="\t", index_label="name")
+        (folder / "config.toml").write_text(PROJECT)
+        return folder / "config.toml"
+
+    return write

@@ -5,6 +5,7 @@
     ├── InputError       a file or an argument somebody gave: missing, malformed, contradictory
     ├── StrandLawError   a tensor or an operation that cannot follow the reverse-complement law
     ├── RunError         a run folder: in the way, incomplete, damaged
+    │   └── StoppedError     a run whose training was stopped from outside
     └── OutputError      a place that cannot be written: full, read-only, gone
 
 A message names the thing, the value and the fix, as in
@@ -34,6 +35,10 @@ class StrandLawError(StrandwiseError, ValueError):
 
 class RunError(StrandwiseError):
     """A run folder is in the way, incomplete or damaged."""
+
+
+class StoppedError(RunError):
+    """Training was stopped from outside, by Ctrl-C or by the system."""
 
 
 class OutputError(StrandwiseError):

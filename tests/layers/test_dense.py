@@ -102,6 +102,7 @@ def test_refusals_say_what_to_do() -> None:
         (regular(2), unstranded(1).pooled()),
         (regular(2).pooled(), unstranded(2).pooled()),
         (odd(2).pooled(), unstranded(1).pooled()),
+        (regular(2).pooled(), odd(1).pooled()),
     ):
         with pytest.raises(StrandLawError, match="from pooled even channels to one"):
             SumChannels(*types)

@@ -171,7 +171,6 @@ def test_a_sum_after_a_weighted_sum_stays_one() -> None:
     [
         (ReLU(regular(3).pooled()), SumChannels(FLAT, unstranded(1).pooled())),
         (WeightedSum(regular(3), 5, nonlinearity="relu"), SumChannels(FLAT, unstranded(1).pooled())),
-        (WeightedSum(regular(3), 5), SumChannels(FLAT, odd(1).pooled())),
         (WeightedSum(regular(3), 5), SumChannels(regular(3).pooled(), unstranded(1).pooled())),
     ],
 )

@@ -26,6 +26,8 @@ def write_figures(grid: Grid, store: Results) -> list[Path]:
     except ModuleNotFoundError:
         raise InputError("figures need matplotlib, which is not installed: pip install 'strandwise[report]'.") from None
     rows, curves = store.read(), store.read(CURVES)
+    # Seeds of other grids may stand beside those of this one.
+    rows, curves = (table[table["seed"].isin(grid.seed_list)] for table in (rows, curves))
     scores = Figure(figsize=(4.2 * len(grid.metrics), 0.6 + len(grid.levels[0]) * (0.9 + 0.32 * len(grid.arms()))))
     _draw_scores(scores, grid, rows)
     learning = Figure(figsize=(5 * len(grid.levels[0]) + 2.2, 4))
@@ -43,7 +45,7 @@ def _draw_scores(figure: Any, grid: Grid, rows: pd.DataFrame) -> None:
     axes = figure.subplots(len(grid.levels[0]), len(grid.metrics), squeeze=False, sharey=True)
     first = rows.groupby("data")["chosen_by"].first() if len(rows) else {}
     for line, data in zip(axes, grid.levels[0], strict=True):
-        published = {number.arm: number.values for number in grid.published if number.data in (None, data.name)}
+        published = grid.published_on(data.name)
         for axis, metric in zip(line, grid.metrics, strict=True):
             here = rows[(rows["data"] == data.name) & (rows["metric"] == metric) & (rows["track"] == "mean")]
             here = here[here["chosen_by"] == first.get(data.name)]

@@ -7,21 +7,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, NamedTuple, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+import tomli_w
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_validator, model_validator
 
 from strandwise.errors import ConfigError, StrandwiseError, did_you_mean
 from strandwise.experiment import Experiment
 from strandwise.files import existing_file, sha256
 from strandwise.models import StrandSettings
 from strandwise.schema import Settings, explain
+from strandwise.scores.metrics import classification_metrics
+from strandwise.scores.significance import Alternative
 from strandwise.training import Measure
 
 # What a result does not depend on, or is told apart by elsewhere.
+_CHOOSING = ("training.monitor", "training.also_monitor")
 _ELSEWHERE = {"training": {"seed", "workers", "accelerator", "devices", "tensorboard"}}
 
-Axis = Literal["data", "models", "strategies"]
+EVERY_STRATEGY = ("standard", "augmented", "conjoined", "posthoc", "rcps", "hybrid")
 
 
 class Level(Settings):
@@ -29,6 +33,13 @@ class Level(Settings):
 
     name: str = Field(min_length=1, description="in tables and folders")
     set: dict[str, Any] = Field(default_factory=dict, description="changes of the config, as 'section.key' = value")
+
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError(f"{name!r} holds what cannot be printed: rename it")
+        return name
 
 
 class DataLevel(Level):
@@ -40,14 +51,14 @@ class DataLevel(Level):
 class ModelLevel(Level):
     """One entry of `[[models]]`."""
 
-    strategies: tuple[str, ...] | None = Field(default=None, description="cross it with these only")
+    strategies: tuple[str, ...] | None = Field(default=None, min_length=1, description="cross it with these only")
 
 
 class Comparison(Settings):
     """One entry of `[[comparisons]]`: a claim that is tested in every data set, by every metric."""
 
     better: str = Field(description="an arm: a strategy, or 'STRATEGY, MODEL' where there are several models")
-    than: tuple[str, ...] = Field(description="the arms it is tested against, each alone")
+    than: tuple[str, ...] = Field(min_length=1, description="the arms it is tested against, each alone")
 
 
 class Published(Settings):
@@ -58,6 +69,14 @@ class Published(Settings):
     values: dict[str, float] = Field(description="metric = value")
 
 
+class Pair(NamedTuple):
+    """Two arms to test against each other: whether the first is better, or whether they differ at all."""
+
+    better: str
+    than: str
+    alternative: Alternative
+
+
 class Grid(Settings):
     """A benchmark: every data x model x strategy, with every seed."""
 
@@ -65,7 +84,7 @@ class Grid(Settings):
     config: Path | None = Field(default=None, description="the config to start from, relative to the grid file")
     set: dict[str, Any] = Field(default_factory=dict, description="changes for every cell")
     seeds: PositiveInt | tuple[NonNegativeInt, ...] = Field(default=3, description="how many (from 0), or which")
-    metrics: tuple[str, ...] = Field(default=("auroc", "aupr"), description="to tabulate and test")
+    metrics: tuple[str, ...] = Field(default=("auroc", "aupr"), min_length=1, description="to tabulate and test")
     choose_by: tuple[Measure, ...] = Field(default=(), description="judge the best epoch by each of these")
     data: tuple[DataLevel, ...] = Field(default=(), description="one entry a data set")
     models: tuple[ModelLevel, ...] = Field(default=(), description="one entry a model")
@@ -80,14 +99,20 @@ class Grid(Settings):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"[[{axis}]] names '{twice[0]}' twice: give each its own name")
-        known = [level.name for level in self.strategies]
+        known = [level.name for level in self.strategies] or list(EVERY_STRATEGY)
         for model in self.models:
             for name in model.strategies or ():
-                if known and name not in known:
+                if name not in known:
                     raise ValueError(
                         f"[[models]] '{model.name}' is crossed with strategy '{name}', which is not one of "
                         f"{', '.join(known)}{did_you_mean(name, known)}"
                     )
+        if isinstance(self.seeds, tuple) and (not self.seeds or len(set(self.seeds)) < len(self.seeds)):
+            raise ValueError(f"seeds {list(self.seeds)}: name at least one, and each once")
+        for level in (self, *self.data, *self.models, *self.strategies):
+            taken = {"training.seed": "seeds"} | (dict.fromkeys(_CHOOSING, "choose_by") if self.choose_by else {})
+            for key in set(_flat(level.set)) & set(taken):
+                raise ValueError(f"set changes {key}, which {taken[key]} of the grid decides: remove it")
         return self
 
     @classmethod
@@ -116,7 +141,7 @@ class Grid(Settings):
             }
         )
         try:
-            grid.check_arms()
+            grid.check_names()
         except StrandwiseError as error:
             raise ConfigError(f"{path}: {error}") from None
         return grid
@@ -129,8 +154,9 @@ class Grid(Settings):
     @cached_property
     def levels(self) -> tuple[tuple[DataLevel, ...], tuple[ModelLevel, ...], tuple[Level, ...]]:
         """The axes, with what stands for one that is not given."""
-        every = ("standard", "augmented", "conjoined", "posthoc", "rcps", "hybrid")
-        strategies = self.strategies or tuple(Level(name=name, set={"strand.strategy": name}) for name in every)
+        strategies = self.strategies or tuple(
+            Level(name=name, set={"strand.strategy": name}) for name in EVERY_STRATEGY
+        )
         return self.data or (DataLevel(name="data"),), self.models or (ModelLevel(name="model"),), strategies
 
     def arms(self) -> list[tuple[str, str]]:
@@ -147,24 +173,45 @@ class Grid(Settings):
         """Return how an arm is called: by its strategy, and by its model where there are several."""
         return strategy if len(self.levels[1]) == 1 else f"{strategy}, {model}"
 
-    def claims(self) -> list[tuple[str, str]]:
-        """Return the pairs of arms to test: the first is claimed to be better."""
+    def claims(self) -> list[Pair]:
+        """Return the pairs of arms to test: claims that are made, or else all pairs, of which nothing is claimed."""
         if self.comparisons:
-            return [(claim.better, other) for claim in self.comparisons for other in claim.than]
+            return [Pair(claim.better, other, "greater") for claim in self.comparisons for other in claim.than]
         labels = [self.label(*arm) for arm in self.arms()]
-        return [(a, b) for number, a in enumerate(labels) for b in labels[number + 1 :]]
+        return [Pair(a, b, "two-sided") for number, a in enumerate(labels) for b in labels[number + 1 :]]
 
-    def check_arms(self) -> None:
-        """Refuse claims and published numbers on arms that are not in the grid.
+    def published_on(self, data: str) -> dict[str, dict[str, float]]:
+        """Return the published numbers on a data set: of each arm, by metric."""
+        found: dict[str, dict[str, float]] = {}
+        for number in self.published:
+            if number.data in (None, data):
+                found.setdefault(number.arm, {}).update(number.values)
+        return found
+
+    def check_names(self) -> None:
+        """Refuse claims and published numbers on arms, data and metrics that are not in the grid.
 
         Raises:
-            ConfigError: naming the arm and those there are.
+            ConfigError: naming what is not there and what there is.
         """
-        known = [self.label(*arm) for arm in self.arms()]
-        named = [name for claim in self.comparisons for name in (claim.better, *claim.than)]
-        for name in [*named, *(number.arm for number in self.published)]:
-            if name not in known:
-                raise ConfigError(f"arm '{name}' is not one of {'; '.join(known)}{did_you_mean(name, known)}.")
+        arms = [self.label(*arm) for arm in self.arms()]
+        twice = sorted({label for label in arms if arms.count(label) > 1})
+        if twice:
+            raise ConfigError(f"two arms are called '{twice[0]}': rename a model or a strategy.")
+        data = [level.name for level in self.levels[0]]
+        for claim in self.comparisons:
+            for name in (claim.better, *claim.than):
+                _check_name("comparisons: arm", name, arms)
+        for metric in self.metrics:
+            _check_name("metrics: metric", metric, list(classification_metrics([0, 1], [0.0, 1.0])))
+        for number in self.published:
+            _check_name("published: arm", number.arm, arms)
+            for metric in number.values:
+                _check_name("published: metric", metric, list(self.metrics))
+            if number.data is not None:
+                _check_name("published: data", number.data, data)
+            elif len(data) > 1:
+                raise ConfigError(f"published: numbers of '{number.arm}' name no data: give one of {'; '.join(data)}.")
 
     def cells(self) -> Iterator["Cell"]:
         """Yield every cell of the grid, its config checked; seeds vary slowest, so that early results compare.
@@ -199,7 +246,7 @@ class Grid(Settings):
         if self.choose_by:
             changes |= {"training.monitor": self.choose_by[0], "training.also_monitor": list(self.choose_by[1:])}
         try:
-            return Experiment.load(path, [f"{key}={json.dumps(value)}" for key, value in changes.items()])
+            return Experiment.load(path, [f"{key}={_toml(value)}" for key, value in changes.items()])
         except ConfigError as error:
             raise ConfigError(f"cell {data.name} / {model.name} / {strategy.name}: {error}") from None
 
@@ -252,6 +299,23 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in table.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML writes it on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml(str(key))} = {_toml(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    try:
+        return tomli_w.dumps({"value": value}).partition("=")[2].strip()
+    except TypeError:
+        return _toml(str(value))
+
+
+def _check_name(what: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise ConfigError(f"{what} '{name}' is not one of {'; '.join(known)}{did_you_mean(name, known)}.")
 
 
 def _without_folders(table: dict[str, Any], experiment: Experiment) -> str:

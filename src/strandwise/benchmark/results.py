@@ -1,9 +1,8 @@
-"""What a benchmark has found so far: two CSV files that only grow, so that nothing computed is lost."""
+"""What a benchmark has found so far: two CSV files that gain the rows of whole cells, so that nothing is lost."""
 
 import csv
 import io
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 
 from strandwise.benchmark.grid import Cell
 from strandwise.errors import RunError
-from strandwise.files import writing_errors
+from strandwise.files import write_text
 
 RESULTS, CURVES = "results.csv", "curves.csv"
 KEY = ["data", "model", "strategy", "seed"]
@@ -20,6 +19,11 @@ COLUMNS = {
     RESULTS: [*KEY, "chosen_by", "metric", "track", "value", "config"],
     CURVES: [*KEY, "epoch", "train_loss", "valid_loss", "valid_auroc", "valid_aupr"],
 }
+COSTS = ("parameters", "epochs", "training_seconds")
+"""Of a run's provenance; they are the last rows of a cell by each measure, so that the very last tells it is whole."""
+
+_TEXT = {"data", "model", "strategy", "chosen_by", "metric", "track", "config"}
+_WHOLE = {"seed", "epoch"}
 
 
 @dataclass(frozen=True)
@@ -33,48 +37,43 @@ class Results:
     folder: Path
 
     def read(self, name: str = RESULTS) -> pd.DataFrame:
-        """Return the rows of a file; none where it is not there yet. A last line cut short is left out.
+        """Return the rows of a file; none where it is not there yet.
+
+        A last line that was cut short is left out, and so are numbers of a cell of which it is missing.
 
         Raises:
             RunError: the file is damaged, or of another kind.
         """
-        path = self.folder / name
-        if not path.exists():
-            return pd.DataFrame(columns=COLUMNS[name])
+        path, columns = self.folder / name, COLUMNS[name]
+        rows = self._rows(name)
+        numbers = [column for column in columns if column not in _TEXT]
+        table = pd.DataFrame(rows, columns=columns, dtype=object)
         try:
-            text = path.read_bytes().decode()
-            whole = text[: text.rfind("\n") + 1]
-            table = pd.read_csv(io.StringIO(whole), dtype=dict.fromkeys(["data", "model", "strategy", "config"], str))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path}: cannot be read ({error}): give another folder for the results.") from None
-        if list(table.columns) != COLUMNS[name]:
-            raise RunError(
-                f"{path}: its columns are {', '.join(map(str, table.columns))}, not {', '.join(COLUMNS[name])}: "
-                "give another folder for the results."
-            )
+            table = table.astype(dict.fromkeys(_TEXT & set(columns), str))
+            for column in numbers:
+                kind = int if column in _WHOLE else float
+                table[column] = [kind(value or "nan") for value in table[column]]
+        except ValueError as error:
+            raise RunError(f"{path}: damaged ({error}): give another folder for the results.") from None
+        table = table.astype({column: int if column in _WHOLE else float for column in numbers})
+        if name == RESULTS and len(table):
+            whole = table.groupby([*KEY, "chosen_by"])["metric"].transform(lambda metrics: COSTS[-1] in set(metrics))
+            table = table[whole.astype(bool)]
         return table
 
-    def append(self, name: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Add rows, all or none as far as a reader sees: a line cut short by a kill is written over.
+    def append(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Add all rows of some cells, in the place of what is there of these cells; all rows or none.
 
         Raises:
             OutputError: the file cannot be written.
+            RunError: the file is of another kind.
         """
-        path = self.folder / name
-        with writing_errors(path):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n")
-            end = _whole_bytes(path)
-            if not end:
-                writer.writerow(COLUMNS[name])
-            writer.writerows(rows)
-            with path.open("r+b" if path.exists() else "wb") as stream:
-                stream.truncate(end)
-                stream.seek(end)
-                stream.write(text.getvalue().encode())
-                stream.flush()
-                os.fsync(stream.fileno())
+        new = [[str(value) for value in row] for row in rows]
+        keys = {tuple(row[: len(KEY)]) for row in new}
+        kept = [row for row in self._rows(name) if tuple(row[: len(KEY)]) not in keys]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([COLUMNS[name], *kept, *new])
+        write_text(self.folder / name, text.getvalue())
 
     def done(self, cells: Sequence[Cell]) -> set[tuple[str, str, str, int]]:
         """Return the keys of the cells whose results are here.
@@ -82,29 +81,47 @@ class Results:
         Raises:
             RunError: results of a cell of that name, made with another config or other data.
         """
-        found = self.read()[[*KEY, "chosen_by", "config"]].drop_duplicates()
-        made_with = {tuple(row[:4]): (row[5], row[4]) for row in found.itertuples(index=False, name=None)}
-        chosen: dict[tuple[Any, ...], set[str]] = {}
-        for row in found.itertuples(index=False, name=None):
-            chosen.setdefault(tuple(row[:4]), set()).add(row[4])
+        found: dict[tuple[Any, ...], set[str]] = {}
+        made_with: dict[tuple[Any, ...], set[str]] = {}
+        for *key, measure, config in self.read()[[*KEY, "chosen_by", "config"]].itertuples(index=False, name=None):
+            found.setdefault(tuple(key), set()).add(measure)
+            made_with.setdefault(tuple(key), set()).add(config)
         finished = set()
         for cell in cells:
-            if cell.key not in made_with:
+            if cell.key not in found:
                 continue
-            if made_with[cell.key][0] != cell.fingerprint:
+            other = made_with[cell.key] - {cell.fingerprint}
+            if other:
                 name = " / ".join(map(str, cell.key))
                 raise RunError(
                     f"{self.folder / RESULTS}: holds results of {name} from another config or other data "
-                    f"({made_with[cell.key][0]}, now {cell.fingerprint}): give another folder with --results."
+                    f"({min(other)}, now {cell.fingerprint}): give another folder with --results."
                 )
             training = cell.experiment.training
-            if {training.monitor, *training.also_monitor} <= chosen[cell.key]:
+            if {training.monitor, *training.also_monitor} <= found[cell.key]:
                 finished.add(cell.key)
         return finished
 
-
-def _whole_bytes(path: Path) -> int:
-    """Return how many bytes of a file are whole lines."""
-    if not path.exists():
-        return 0
-    return path.read_bytes().rfind(b"\n") + 1
+    def _rows(self, name: str) -> list[list[str]]:
+        """Return the whole lines of a file, without its header."""
+        path, columns = self.folder / name, COLUMNS[name]
+        if not path.exists():
+            return []
+        try:
+            text = path.read_bytes().decode()
+            lines = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""), strict=True))
+        except (OSError, ValueError, csv.Error) as error:
+            raise RunError(f"{path}: cannot be read ({error}): give another folder for the results.") from None
+        header = lines[0] if lines else columns
+        if header != columns:
+            raise RunError(
+                f"{path}: its columns are {', '.join(header)}, not {', '.join(columns)}: "
+                "give another folder for the results."
+            )
+        odd = [number for number, line in enumerate(lines, 1) if len(line) != len(columns)]
+        if odd:
+            raise RunError(
+                f"{path}: damaged (line {odd[0]} does not hold {len(columns)} values): remove the line, or give "
+                "another folder for the results."
+            )
+        return lines[1:]

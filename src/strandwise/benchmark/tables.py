@@ -54,17 +54,18 @@ def write_tables(grid: Grid, store: Results) -> list[Path]:
 
 def wide_table(grid: Grid, rows: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each arm and seed, in the order of the grid, and a column for each number."""
-    wanted = rows[rows["track"].isin(["mean", ""]) | rows["track"].isna()]
+    wanted = rows[rows["track"].isin(["mean", ""])]
     wide = wanted.pivot_table(index=["model", "strategy", "seed"], columns="metric", values="value").reset_index()
-    wide["arm"] = [grid.label(*arm) for arm in zip(wide["model"], wide["strategy"], strict=True)]
-    order = {grid.label(*arm): number for number, arm in enumerate(grid.arms())}
-    wide = wide[wide["arm"].isin(order) & wide["seed"].isin(grid.seed_list)]
-    return wide.sort_values(["arm", "seed"], key=lambda column: column.map(order) if column.name == "arm" else column)
+    order = {arm: number for number, arm in enumerate(grid.arms())}
+    arms = [(str(model), str(strategy)) for model, strategy in zip(wide["model"], wide["strategy"], strict=True)]
+    # Results of other grids may stand beside those of this one.
+    wide = wide.assign(arm=[grid.label(*arm) for arm in arms], place=[order.get(arm, -1) for arm in arms])
+    return wide[(wide["place"] >= 0) & wide["seed"].isin(grid.seed_list)].sort_values(["place", "seed"])
 
 
 def means_table(grid: Grid, wide: pd.DataFrame, data: str) -> str:
     """Return a Markdown table: a row an arm, with means, 95 % intervals and spread over seeds."""
-    published = {number.arm: number.values for number in grid.published if number.data in (None, data)}
+    published = grid.published_on(data)
     head = ["arm", "seeds"]
     for metric in grid.metrics:
         head += [f"{metric}, mean (95 % interval)", "sd", *(["published"] if published else [])]
@@ -75,7 +76,7 @@ def means_table(grid: Grid, wide: pd.DataFrame, data: str) -> str:
         for metric in grid.metrics:
             values = seeds[metric].dropna() if metric in seeds else pd.Series(dtype=float)
             line += [_mean(values), _decimal(values.std() if len(values) > 1 else None)]
-            line += [_decimal(published.get(str(arm), {}).get(metric))] if published else []
+            line += [_decimal(published.get(str(arm), {}).get(metric), 4)] if published else []
         line += [f"{seeds['parameters'].iloc[0]:,.0f}", f"{seeds['epochs'].mean():.0f}"]
         line.append(f"{seeds['max_deviation'].max():.1e}")
         lines.append(line)
@@ -92,15 +93,16 @@ def tests_table(grid: Grid, wide: pd.DataFrame) -> str:
     claims = list(_claims(grid, wide))
     if not claims:
         return "No test yet: each needs two seeds or more of both arms.\n"
+    one_sided = claims[0].test.alternative != "two-sided"
     lines = [
-        ["claim", "metric", "difference", "test (one-sided, exact)", "n", "p", "p, Holm"],
+        ["claim" if one_sided else "pair", "metric", "difference", _test_column(one_sided), "n", "p", "p, Holm"],
         ["---", "---", "---:", "---", "---:", "---:", "---:"],
     ]
     for kind in dict.fromkeys(claim.test.name for claim in claims):
         same = [claim for claim in claims if claim.test.name == kind]
         for claim, corrected in zip(same, holm([claim.test.p_value for claim in same]), strict=True):
             n = f"{claim.test.n[0]} + {claim.test.n[1]}" if kind == "rank-sum" else f"{claim.test.n[0]} pairs"
-            named = f"{claim.better} > {claim.than}"
+            named = f"{claim.better} {'>' if one_sided else 'vs'} {claim.than}"
             sizes = [f"{claim.difference:+.4f}", kind, n, f"{claim.test.p_value:.2g}", f"{corrected:.2g}"]
             lines.append([named, claim.metric, *sizes])
     note = (
@@ -116,16 +118,20 @@ def _claims(grid: Grid, wide: pd.DataFrame) -> Iterator[Claim]:
             continue
         sign = 1 if higher_is_better(metric) else -1
         values = {str(arm): seeds.set_index("seed")[metric].dropna() for arm, seeds in wide.groupby("arm", sort=False)}
-        for better, than in grid.claims():
+        for better, than, alternative in grid.claims():
             a, b = (sign * values.get(arm, pd.Series(dtype=float)) for arm in (better, than))
             if len(a) < 2 or len(b) < 2:
                 continue
             difference = float(sign * (a.mean() - b.mean()))
-            yield Claim(better, than, metric, difference, rank_sum(a.to_numpy(), b.to_numpy()))
+            yield Claim(better, than, metric, difference, rank_sum(a.to_numpy(), b.to_numpy(), alternative))
             both = a.index.intersection(b.index)
             if len(both) >= LEAST_PAIRS:
-                matched = signed_rank(a[both].to_numpy(), b[both].to_numpy())
+                matched = signed_rank(a[both].to_numpy(), b[both].to_numpy(), alternative)
                 yield Claim(better, than, metric, difference, matched)
+
+
+def _test_column(one_sided: bool) -> str:
+    return f"test ({'one' if one_sided else 'two'}-sided, exact)"
 
 
 def _mean(values: pd.Series) -> str:
@@ -136,8 +142,8 @@ def _mean(values: pd.Series) -> str:
     return f"{values.mean():.4f}{interval}"
 
 
-def _decimal(value: float | None) -> str:
-    return "" if value is None or value != value else f"{value:.3f}"
+def _decimal(value: float | None, digits: int = 3) -> str:
+    return "" if value is None or value != value else f"{value:.{digits}f}"
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:

@@ -1,5 +1,8 @@
 """One unit of a benchmark's work: a training, and every cell that is judged on its weights."""
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +12,10 @@ import torch
 from filelock import FileLock
 
 from strandwise.benchmark.grid import Cell
-from strandwise.benchmark.results import COLUMNS, CURVES
-from strandwise.errors import StrandwiseError
+from strandwise.benchmark.results import COLUMNS, COSTS, CURVES
+from strandwise.errors import RunError, StoppedError, StrandwiseError
 from strandwise.experiment import Run, evaluate, train
+from strandwise.experiment.run import CONFIG
 from strandwise.experiment.wrapping import adopt
 from strandwise.memory import keep_freed_memory
 
@@ -34,8 +38,7 @@ class Unit:
 
     def run_folder(self, cell: Cell) -> Path:
         """Return the run folder of a cell."""
-        names = (cell.data, cell.model, cell.strategy, f"seed-{cell.seed}")
-        return self.folder.joinpath(*map(folder_name, names))
+        return run_folder(cell, self.folder)
 
 
 @dataclass(frozen=True)
@@ -59,19 +62,44 @@ def do(unit: Unit) -> Done:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A benchmark that was killed may have left a worker that still trains here.
         with FileLock(folder.with_name(f".{folder.name}.lock")):
-            trained = train(first.experiment, folder, resume=folder.exists())
-            runs = [trained, *(_adopted(trained, cell, unit.run_folder(cell)) for cell in unit.cells[1:])]
+            # A folder may also be of a process that was killed before it had written a config.
+            begun = (folder / CONFIG).is_file()
+            trained = train(first.experiment, folder, resume=begun, overwrite=folder.exists() and not begun)
+            runs = [trained, *(_adopted(trained, cell, unit) for cell in unit.cells[1:])]
             rows = [row for cell, run in zip(unit.cells, runs, strict=True) for row in _judge(cell, run)]
         return Done(unit, rows, list(_curve(unit.cells, trained)))
-    except (StrandwiseError, OSError) as error:
+    except StoppedError:
+        raise
+    except (StrandwiseError, OSError, MemoryError, RuntimeError) as error:
         return Done(unit, [], [], f"{type(error).__name__}: {error}")
     finally:
         torch.set_num_threads(threads)
 
 
-def _adopted(trained: Run, cell: Cell, folder: Path) -> Run:
-    found = Run(folder)
-    if found.finished and found.experiment.strand == cell.experiment.strand:
+def end_with_parent() -> None:
+    """End this worker when the process that started it is gone: nobody would ever ask it for its results."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def is_trained(cell: Cell, out: Path) -> bool:
+    """Return whether the run of a cell is there, trained by the config of the cell."""
+    run = Run(run_folder(cell, out))
+    try:
+        return run.finished and run.experiment.model_copy(update={"title": cell.experiment.title}) == cell.experiment
+    except RunError:
+        return False
+
+
+def _adopted(trained: Run, cell: Cell, unit: Unit) -> Run:
+    folder = unit.run_folder(cell)
+    if is_trained(cell, unit.folder):
         return Run.open(folder)
     return adopt(trained, cell.experiment, folder, overwrite=folder.exists())
 
@@ -89,7 +117,7 @@ def _judge(cell: Cell, run: Run) -> Iterator[Row]:
                     yield [*start, metric, track, _number(value), *end]
         made = run.provenance
         facts = {"max_deviation": metrics["strand"]["max_deviation"], "n": metrics["n"]}
-        facts |= {name: made[name] for name in ("parameters", "epochs", "training_seconds")}
+        facts |= {name: made[name] for name in COSTS}
         for name, value in facts.items():
             yield [*start, name, "", _number(value), *end]
 
@@ -103,6 +131,11 @@ def _curve(cells: Sequence[Cell], run: Run) -> Iterator[Row]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.7g}"
+
+
+def run_folder(cell: Cell, out: Path) -> Path:
+    """Return the run folder of a cell below the folder of a benchmark."""
+    return out.joinpath(*map(folder_name, (cell.data, cell.model, cell.strategy, f"seed-{cell.seed}")))
 
 
 def folder_name(name: str) -> str:

@@ -83,7 +83,7 @@ def read_sequence_sets(
         ConfigError: no way to tell the split of a sequence.
     """
     rng = np.random.default_rng(seed)
-    sets = [_read(table, input_bp + 2 * jitter_bp, rng) for table in tables]
+    sets = [_read(table, input_bp + 2 * jitter_bp, split, rng) for table in tables]
     tracks = tuple(dict.fromkeys(track for part in sets for track in part.labels))
     frame = _assigned(pd.concat([_frame(*pair, input_bp) for pair in zip(tables, sets, strict=True)]), split, rng)
     labels = np.zeros((len(frame), len(tracks)), dtype=np.float32)
@@ -128,7 +128,7 @@ def read_records(path: Path, width: int) -> tuple[list[FastaRecord], np.ndarray]
     return records, np.stack(middles)
 
 
-def _read(table: SequenceSettings, width: int, rng: np.random.Generator) -> _Set:
+def _read(table: SequenceSettings, width: int, split: SplitSettings, rng: np.random.Generator) -> _Set:
     if table.fasta is not None and table.labels is not None:
         records, codes = read_records(table.fasta, width)
         labels = _read_labels(table.labels, [record.name for record in records], table.fasta)
@@ -143,7 +143,13 @@ def _read(table: SequenceSettings, width: int, rng: np.random.Generator) -> _Set
         origin = "negative"
     else:
         how = dinucleotide_shuffle if table.shuffled == "dinucleotide" else shuffle
-        negatives = np.concatenate([how(codes, table.per_positive, rng) for codes in positives])
+        # A shuffle takes long, and those of sequences on excluded chromosomes are dropped with them.
+        left_out = _excluded(names, split)
+        shuffled = [
+            np.tile(codes, (table.per_positive, 1)) if out else how(codes, table.per_positive, rng)
+            for codes, out in zip(positives, left_out, strict=True)
+        ]
+        negatives = np.concatenate(shuffled)
         names += [name for name in names for _ in range(table.per_positive)]
         origin = "shuffled"
     label = np.repeat([1.0, 0.0], [len(positives), len(negatives)])
@@ -193,6 +199,11 @@ def _coordinates(names: Sequence[str], input_bp: int) -> pd.DataFrame | None:
     # Holds for BED-like headers and for those of samtools faidx, which count from 1 and include the end.
     start = places["start"] + (places["end"] - places["start"] - input_bp) // 2
     return places.assign(start=start, end=start + input_bp)
+
+
+def _excluded(names: Sequence[str], split: SplitSettings) -> list[bool]:
+    places = _coordinates(names, 0)
+    return [False] * len(names) if places is None else places["chrom"].isin(list(split.exclude)).tolist()
 
 
 def _frame(table: SequenceSettings, part: _Set, input_bp: int) -> pd.DataFrame:

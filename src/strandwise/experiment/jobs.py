@@ -19,7 +19,7 @@ from strandwise.data.reading import SequenceReader
 from strandwise.data.sequences import read_records
 from strandwise.data.splits import held_out_regions
 from strandwise.data.windows import LabelledWindows, dropped_notes
-from strandwise.errors import InputError, RunError
+from strandwise.errors import InputError, StoppedError
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.datasets import open_genome, read_windows
 from strandwise.experiment.machine import check_machine
@@ -297,7 +297,7 @@ def _stoppable(run: Run) -> Iterator[None]:
         with suppress(ValueError):
             signal.signal(signal.SIGINT, before)
         command = f"strandwise train {run.path / CONFIG} --out {run.path} --resume"
-        raise RunError(f"{run.path}: training was stopped: go on with `{command}`.") from None
+        raise StoppedError(f"{run.path}: training was stopped: go on with `{command}`.") from None
 
 
 def _results(run: Run, name: str) -> RunResults:

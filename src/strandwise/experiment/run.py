@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -23,15 +23,18 @@ from strandwise.models import SequenceModel, assemble
 from strandwise.prediction import Predictor
 from strandwise.sequence import encode
 from strandwise.training import HISTORY as COLUMNS
+from strandwise.training import Measure
 
 CONFIG, WEIGHTS, PROVENANCE = "config.toml", "weights.safetensors", "provenance.json"
 METRICS, HISTORY, REPORT, CHECKPOINTS = "metrics.json", "history.csv", "report.html", "checkpoints"
 STRAND = "strand"
 JUDGED = (*SPLITS, "bed")
+MEASURES = get_args(Measure)
 # All that strandwise writes into a run folder; last the file that marks it as one.
 OWN = (
     WEIGHTS,
-    "weights.*.safetensors",
+    *(f"weights.{measure}.safetensors" for measure in MEASURES),
+    *(f"chosen_by.{measure}" for measure in MEASURES),
     CHECKPOINTS,
     "tensorboard",
     HISTORY,

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from safetensors.torch import load_file
+from pydantic import ValidationError
 
-from strandwise.errors import RunError
+from strandwise.errors import InputError, RunError
 from strandwise.experiment.config import Experiment
-from strandwise.experiment.run import PROVENANCE, Run, check_place
+from strandwise.experiment.run import Run, check_place
 from strandwise.models import StrandSettings
+from strandwise.schema import explain
 
 
 def conjoin(
@@ -32,6 +33,7 @@ def conjoin(
 
     Raises:
         RunError: the run reads both strands already, or something is in the way.
+        InputError: a way to merge that there is not.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     before = run.experiment.strand
@@ -40,12 +42,15 @@ def conjoin(
             f"{run.path}: strategy '{before.strategy}' reads both strands already, so there is nothing to conjoin: "
             "give a run of strategy 'standard' or 'augmented'."
         )
-    strand = StrandSettings(
-        strategy="posthoc",
-        augmentation=before.augmentation if before.rules.augment else "none",
-        merge=merge,
-        merge_after_link=merge_after_link,
-    )
+    try:
+        strand = StrandSettings(
+            strategy="posthoc",
+            augmentation=before.augmentation if before.rules.augment else "none",
+            merge=merge,
+            merge_after_link=merge_after_link,
+        )
+    except ValidationError as error:
+        raise InputError(f"{run.path}: {explain(error, StrandSettings)}.") from None
     return adopt(run, run.experiment.model_copy(update={"strand": strand}), out, overwrite=overwrite)
 
 
@@ -59,14 +64,17 @@ def adopt(run: Run, experiment: Experiment, out: str | Path, *, overwrite: bool 
         overwrite: replace a run that is there.
 
     Raises:
-        RunError: something is in the way.
+        RunError: something is in the way, or the trained run is damaged.
     """
     check_place(out, experiment, overwrite=overwrite)
-    provenance = run.provenance
-    made = Run.create(out, experiment, provenance | {"weights_of": str(run.path)}, overwrite=overwrite)
-    made.write_history(run.history)
-    for measure in experiment.training.also_monitor:
-        made.save_state(load_file(run.weights_file(measure)), measure)
-    made.write_json(PROVENANCE, provenance | {"weights_of": str(run.path)})
-    made.save_weights(run.network)
+    if Path(out).resolve() == run.path.resolve():
+        raise RunError(f"{run.path}: holds the weights that are to be taken over: give another --out.")
+    # All is read, and found whole, before anything is replaced.
+    provenance, history, network = run.provenance | {"weights_of": str(run.path)}, run.history, run.network
+    others = {measure: run.chosen_by(measure).state_dict() for measure in experiment.training.also_monitor}
+    made = Run.create(out, experiment, provenance, overwrite=overwrite)
+    made.write_history(history)
+    for measure, weights in others.items():
+        made.save_state(weights, measure)
+    made.save_weights(network)
     return Run(made.path)

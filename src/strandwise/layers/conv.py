@@ -77,7 +77,7 @@ class Conv1d(TypedModule):
             self._check_stride(in_length)
             self.in_length = in_length
         self.weight = grouped_weight(out_type, in_type, groups, kernel_size)
-        self.bias = tied_bias(out_type) if bias else None
+        self.bias = tied_bias(out_type, in_type) if bias else None
         fan_in, fan_out = (kind.channels // groups * kernel_size for kind in (in_type, out_type))
         glorot_uniform(self.weight, fan_in, fan_out)
 

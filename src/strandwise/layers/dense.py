@@ -32,7 +32,7 @@ class Dense(TypedModule):
         self.in_length = in_length if in_type.positions else 0
         along = (positions(in_length),) if in_type.positions else ()
         self.weight = tied_weight(out_type, in_type, *along)
-        self.bias = tied_bias(out_type) if bias else None
+        self.bias = tied_bias(out_type, in_type) if bias else None
         glorot_uniform(self.weight, in_type.channels * max(self.in_length, 1), out_type.channels)
 
     def forward(self, x: Tensor) -> Tensor:

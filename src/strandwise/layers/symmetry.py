@@ -129,6 +129,7 @@ class Conjoined(nn.Module):
                     "and outputs say how they look from the other strand."
                 )
         self.model = model
+        share_masks(model)
         self.merge = merge or Merge()
         heads: Iterable[Head] = getattr(model, "heads", ())
         self.links = dict(links) if links is not None else {head.name: head.link for head in heads}

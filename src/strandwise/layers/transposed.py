@@ -55,7 +55,7 @@ class ConvTranspose1d(TypedModule):
         self.kernel_size, self.stride, self.dilation, self.padding = kernel_size, stride, dilation, padding
         self.reach = (kernel_size - 1) * dilation
         self.weight = tied_weight(in_type, out_type, positions(kernel_size))
-        self.bias = tied_bias(out_type) if bias else None
+        self.bias = tied_bias(out_type, in_type) if bias else None
         glorot_uniform(self.weight, in_type.channels * kernel_size, out_type.channels * kernel_size)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -148,9 +148,9 @@ def unsigned(kind: StrandType) -> StrandType:
     return StrandType(kind.partner, (1,) * kind.channels, kind.positions, kind.lawful)
 
 
-def tied_bias(out_type: StrandType) -> TiedParameter:
+def tied_bias(out_type: StrandType, in_type: StrandType | None = None) -> TiedParameter:
     """Return a bias ``(out,)``, equal for partners and absent on odd channels; starts at zero."""
-    bias = TiedParameter([channels(out_type)], tied=out_type.lawful)
+    bias = TiedParameter([channels(out_type)], tied=out_type.lawful and (in_type is None or in_type.lawful))
     nn.init.zeros_(bias.free)
     return bias
 

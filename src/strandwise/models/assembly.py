@@ -122,7 +122,8 @@ def assemble(
         control: the type of control tracks that enter the heads, such as `unstranded(2)`.
 
     Raises:
-        ConfigError: groups that the architecture does not have, or `hybrid` where it has one stage.
+        ConfigError: groups that the architecture does not have, `hybrid` where it has one stage, or a way to merge
+            features where the readout is lifted with them.
         StrandLawError: sizes that do not fit.
     """
     stages = architecture.stages()
@@ -138,6 +139,11 @@ def assemble(
     first, last = units[-1]
     top: nn.Module
     if last > len(stages) and first <= len(stages):
+        if strand.merge is not None:
+            raise ConfigError(
+                f"strand.merge '{strand.merge}' is for features of both strands, and strand.groups lifts the readout "
+                "with them, so that answers are averaged instead: remove merge."
+            )
         inner = _plain(stages[first - 1 :], features)
         readouts = _readouts(architecture, heads, after(features, [inner]), control)
         top = Conjoined(Tail(inner, readouts))

@@ -55,6 +55,8 @@ def as_rcps(network: SequenceModel | Conjoined) -> SequenceModel:
         )
     if not isinstance(model, SequenceModel):
         raise StrandLawError(f"as_rcps takes a SequenceModel, conjoined or not, and got {type(model).__name__}.")
+    if "control" in model.input_types:
+        raise StrandLawError("as_rcps converts networks that read DNA alone, and this one reads control tracks.")
     # New layers draw first weights, which are overwritten: the caller's random stream stays untouched.
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         features = Features(dna(), model.input_bp)
@@ -69,7 +71,7 @@ def as_rcps(network: SequenceModel | Conjoined) -> SequenceModel:
         readouts = {name: _twin(layer, features, f"{place}.layers.{name}") for name, layer in top.layers.items()}
         trunk = Stack(*layers) if layers else None
         twin = SequenceModel(
-            trunk, Readouts(model.heads, readouts, features.type, top.scale), model.heads, model.input_bp
+            trunk, Readouts(model.heads, readouts, features.type, scale=top.scale), model.heads, model.input_bp
         )
     return twin.to(next(model.parameters()).device).train(model.training)
 

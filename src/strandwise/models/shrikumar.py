@@ -59,7 +59,10 @@ def read_out(features: Features, out_type: StrandType, how: Readout) -> TypedMod
 
 
 class ShrikumarSimulated(Architecture):
-    """One convolution for simulated motifs (section 3.4.1): conv 21, batch norm, ReLU, max pool 20, readout."""
+    """One convolution for simulated motifs (section 3.4.1): conv 21, batch norm, ReLU, max pool 20, readout.
+
+    With other sizes it is the network whose filters the paper draws (section 3.5).
+    """
 
     class Options(Settings):
         """Sizes; defaults are the paper's."""
@@ -68,7 +71,10 @@ class ShrikumarSimulated(Architecture):
             default=20, description="filters; twice as many channels where strands share weights"
         )
         kernel_size: PositiveInt = Field(default=21, description="bases that a filter reads")
-        pool_width: PositiveInt = Field(default=20, description="width and stride of max pooling")
+        pool_width: PositiveInt = Field(default=20, description="width of max pooling")
+        pool_stride: PositiveInt | None = Field(
+            default=None, description="stride of max pooling; its width if not given"
+        )
         readout: Readout = Field(default="auto", description=READOUTS)
 
     options: Options
@@ -80,7 +86,7 @@ class ShrikumarSimulated(Architecture):
 
         def build(features: Features, hidden: Hidden) -> TypedModule:
             block = convolution_block(features, hidden, options.filters, options.kernel_size)
-            return with_pooling(block, features, options.pool_width, options.pool_width)
+            return with_pooling(block, features, options.pool_width, options.pool_stride or options.pool_width)
 
         return [Stage("conv1", build)]
 

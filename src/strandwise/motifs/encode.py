@@ -1,6 +1,7 @@
 """Motifs in the text format of the ENCODE motif collection (Kheradpour & Kellis 2014)."""
 
 import gzip
+import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,11 @@ def encode_motifs(path: str | Path, names: Sequence[str]) -> list[Motif]:
             words = line[1:].split()
             if not words:
                 raise InputError(f"{path}: line {number}: a motif without a name: write it after '>'.")
-            current = rows.setdefault(words[0], [])
+            if words[0] in rows:
+                raise InputError(f"{path}: line {number}: a second motif '{words[0]}': give each its own name.")
+            current = rows[words[0]] = []
+        elif line.strip() and not rows:
+            raise InputError(f"{path}: line {number}: '{line.strip()[:60]}' is of no motif: begin with '>NAME'.")
         elif line.strip():
             current.append(_row(line, path, number))
     if not rows:
@@ -43,6 +48,8 @@ def encode_motifs(path: str | Path, names: Sequence[str]) -> list[Motif]:
     for name in names:
         if name not in rows:
             raise InputError(f"{path}: holds no motif '{name}'{did_you_mean(name, rows)}.")
+        if not rows[name]:
+            raise InputError(f"{path}: motif '{name}' has no positions: expected lines 'LETTER A C G T' under it.")
     return [_motif(name, rows[name]) for name in names]
 
 
@@ -62,6 +69,10 @@ def _row(line: str, path: Path, number: int) -> list[float]:
         values = []
     if len(values) != 4:
         raise InputError(f"{path}: line {number}: '{line.strip()[:60]}' is not 'LETTER A C G T'.")
+    if not all(0 <= value < math.inf for value in values) or not any(values):
+        raise InputError(
+            f"{path}: line {number}: '{line.strip()[:60]}' holds no probabilities: they are 0 or more, and not all 0."
+        )
     return values
 
 

@@ -1,9 +1,8 @@
 """Whether one model is better than another over seeds: exact rank tests, intervals, and many tests at once."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,9 +39,8 @@ class TestResult:
 def rank_sum(a: ArrayLike, b: ArrayLike, alternative: Alternative = "greater") -> TestResult:
     """Test whether values of `a` tend to be larger than those of `b` (Wilcoxon 1945; Mann & Whitney 1947).
 
-    The p-value is exact where no values are equal: it counts the orders of all values, so the least possible
-    for n against m is 1 / C(n + m, n). With equal values all splits of the pooled ranks are counted up to
-    a million of them, and drawn 100,000 times (seed 0) beyond.
+    Exact: all splits of the pooled ranks are counted, equal values sharing their mean rank, so the least possible
+    p-value for n against m is 1 / C(n + m, n).
 
     Args:
         a: ``(n,)`` such as AUROCs of one model over seeds.
@@ -50,18 +48,13 @@ def rank_sum(a: ArrayLike, b: ArrayLike, alternative: Alternative = "greater") -
         alternative: "greater", "less" or "two-sided".
 
     Raises:
-        InputError: a sample is empty or holds NaN.
+        InputError: a sample is empty, or a number in it not finite.
     """
     x, y = _sample(a), _sample(b)
-    if len(np.unique(np.concatenate([x, y]))) == len(x) + len(y):
-        found = stats.mannwhitneyu(x, y, alternative=alternative, method="exact")
-    else:
-        # With fewer splits than resamples scipy counts each split once, which is exact.
-        splits = math.comb(len(x) + len(y), len(x))
-        resamples = splits + 1 if splits <= 1_000_000 else 100_000
-        method: Any = stats.PermutationMethod(n_resamples=resamples, rng=np.random.default_rng(0))
-        found = stats.mannwhitneyu(x, y, alternative=alternative, method=method)
-    return TestResult("rank-sum", alternative, float(found.statistic), float(found.pvalue), (len(x), len(y)))
+    ranks = stats.rankdata(np.concatenate([x, y]))
+    taken = float(ranks[: len(x)].sum())
+    p_value = _p_value(_tails(ranks, taken, of=len(x)), alternative)
+    return TestResult("rank-sum", alternative, taken - len(x) * (len(x) + 1) / 2, p_value, (len(x), len(y)))
 
 
 def signed_rank(a: ArrayLike, b: ArrayLike, alternative: Alternative = "greater") -> TestResult:
@@ -75,7 +68,7 @@ def signed_rank(a: ArrayLike, b: ArrayLike, alternative: Alternative = "greater"
         alternative: "greater", "less" or "two-sided".
 
     Raises:
-        InputError: samples are empty, of different lengths, or hold NaN.
+        InputError: samples are empty, of different lengths, or hold what is not finite.
     """
     x, y = _sample(a), _sample(b)
     if len(x) != len(y):
@@ -86,8 +79,7 @@ def signed_rank(a: ArrayLike, b: ArrayLike, alternative: Alternative = "greater"
         return TestResult("signed-rank", alternative, 0.0, 1.0, (len(x), len(y)))
     ranks = stats.rankdata(np.abs(difference))
     positive = float(ranks[difference > 0].sum())
-    at_most, at_least = _tails(ranks, positive)
-    p_value = {"greater": at_least, "less": at_most, "two-sided": min(1.0, 2 * min(at_least, at_most))}[alternative]
+    p_value = _p_value(_tails(ranks, positive), alternative)
     return TestResult("signed-rank", alternative, positive, p_value, (len(x), len(y)))
 
 
@@ -127,21 +119,39 @@ def mean_interval(
     return float(low), float(high)
 
 
-def _tails(ranks: NDArray[np.float64], positive: float) -> tuple[float, float]:
-    """Return the chances of a sum of ranks at most and at least `positive`, signs being fair coins."""
-    # Average ranks are halves, so twice the ranks are whole numbers.
+def _tails(ranks: NDArray[np.float64], taken: float, of: int | None = None) -> tuple[float, float]:
+    """Return the chances that ranks drawn at random sum to at most, and to at least, `taken`.
+
+    Args:
+        ranks: ``(n,)``, equal values with their mean rank.
+        taken: a sum of some of them.
+        of: how many are drawn; any number, each by a fair coin, if None.
+    """
+    # Mean ranks are halves, so twice the ranks are whole numbers.
     doubled = np.round(2 * ranks).astype(int)
-    ways = np.zeros(int(doubled.sum()) + 1)
-    ways[0] = 1
+    # How many choices of k ranks (of any number, in a single row, if `of` is None) have each sum.
+    ways = np.zeros((1 if of is None else of + 1, int(doubled.sum()) + 1))
+    ways[0, 0] = 1
     for rank in doubled:
-        ways[rank:] += ways[:-rank].copy()
-    at = round(2 * positive)
-    total = 2.0 ** len(doubled)
-    return float(ways[: at + 1].sum() / total), float(ways[at:].sum() / total)
+        if of is None:
+            ways[0, rank:] += ways[0, :-rank].copy()
+        else:
+            ways[1:, rank:] += ways[:-1, :-rank].copy()
+    sums, at = ways[-1], round(2 * taken)
+    return float(sums[: at + 1].sum() / sums.sum()), float(sums[at:].sum() / sums.sum())
+
+
+def _p_value(tails: tuple[float, float], alternative: Alternative) -> float:
+    at_most, at_least = tails
+    return {"greater": at_least, "less": at_most, "two-sided": min(1.0, 2 * min(tails))}[alternative]
 
 
 def _sample(values: ArrayLike) -> NDArray[np.float64]:
     sample = np.asarray(values, dtype=np.float64)
-    if sample.ndim != 1 or not len(sample) or np.isnan(sample).any():
-        raise InputError(f"a sample of shape {sample.shape} with {int(np.isnan(sample).sum())} NaN cannot be tested.")
+    odd = int((~np.isfinite(sample)).sum())
+    if sample.ndim != 1 or not len(sample) or odd:
+        raise InputError(
+            f"a sample of shape {sample.shape} with {odd} numbers that are not finite cannot be tested: give a number "
+            "for each seed."
+        )
     return sample

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from strandwise.data.batches import Batch, one_hot
-from strandwise.layers import Conjoined, Head
+from strandwise.layers import Conjoined, Head, penalties
 from strandwise.models import SequenceModel, StrandSettings
 from strandwise.scores.losses import LOSSES
 from strandwise.scores.metrics import aupr, auroc
@@ -51,7 +51,7 @@ class Trainable(lightning.LightningModule):
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Return the loss of a training batch."""
-        loss = self.loss(self.logits(batch), batch)
+        loss = self.loss(self.logits(batch), batch) + penalties(self.network)
         self.log(
             "train_loss",
             loss,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from strandwise.data.simulation.background import base_frequencies
 from strandwise.data.simulation.folder import simulation_folder
+from strandwise.data.windows import SPLITS
 from strandwise.errors import InputError
 from strandwise.genome.fasta import FastaRecord, write_fasta
 from strandwise.motifs.jaspar import jaspar_motif
@@ -86,10 +87,11 @@ def simulate_sequences(
         InputError: an argument is out of range, a motif unknown, the sites too long for the sequences, or
             the folder in the way.
     """
-    if n < 1 or not 0 < gc < 1 or not 0 <= label_noise <= 1 or not accessions:
+    named = accessions if motifs is None else [motif.accession for motif in motifs]
+    if n < 1 or not 0 < gc < 1 or not 0 <= label_noise <= 1 or not named:
         raise InputError(
-            f"n={n}, gc={gc}, label_noise={label_noise}, accessions={accessions}: expected n of at least 1, "
-            "gc between 0 and 1, label_noise from 0 to 1, and at least one accession."
+            f"n={n}, gc={gc}, label_noise={label_noise}, accessions={named}: expected n of at least 1, "
+            "gc between 0 and 1, label_noise from 0 to 1, and at least one accession or motif."
         )
     _check_split(split)
     motifs = list(motifs) if motifs is not None else [jaspar_motif(accession) for accession in accessions]
@@ -144,7 +146,7 @@ def simulate_sequences(
 
 
 def _check_split(split: tuple[float, float, float] | None) -> None:
-    if split is not None and (len(split) != 3 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6):
+    if split is not None and (len(split) != 3 or not min(split) > 0 or not abs(sum(split) - 1) <= 1e-6):
         raise InputError(f"split={split}: give three shares above 0 that sum to 1, such as (0.4, 0.3, 0.3).")
 
 
@@ -153,7 +155,8 @@ def _parts(n: int, split: tuple[float, float, float] | None) -> dict[str, slice]
     if split is None:
         return {}
     ends = [round(n * share) for share in np.cumsum(split).tolist()]
-    parts = dict(zip(("train", "valid", "test"), map(slice, [0, *ends[:2]], [*ends[:2], n]), strict=True))
+    bounds = zip(SPLITS, [0, *ends[:2]], [*ends[:2], n], strict=True)
+    parts = {part: slice(first, last) for part, first, last in bounds}
     for part, rows in parts.items():
         if rows.start >= rows.stop:
             raise InputError(f"split={split} of n={n} sequences leaves none for {part}: make n or its share larger.")
@@ -166,7 +169,7 @@ def _config(parts: dict[str, slice], length: int) -> str:
         {
             "title": "Simulated sequences with planted motifs",
             "sequences": tables,
-            "windows": {"input_bp": length},
+            "windows": {"input_bp": length, "label_bp": length},
             "model": {"name": "shrikumar_simulated"},
         }
     )
