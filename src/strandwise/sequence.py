@@ -3,6 +3,8 @@
 Codes are ``uint8``: A=0, C=1, G=2, T=3, N=4, so that a code is the row of its letter in a one-hot array.
 """
 
+import math
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -18,6 +20,8 @@ _LETTERS = np.frombuffer(b"ACGTN", dtype=np.uint8)
 _AMBIGUOUS = "RYSWKMBDHV"
 _REFUSED = 255
 _COMPLEMENT = np.array([3, 2, 1, 0, N], dtype=np.uint8)
+FEW_WALKS = 8
+"""Shuffles of one sequence below which plain Python is faster than numpy over rows."""
 
 
 def _code_table(to_n: str) -> Codes:
@@ -220,6 +224,9 @@ def _eulerian_walks(stretch: Codes, n: int, rng: np.random.Generator) -> Codes:
         exits.append(_exit_orders(followers, None if letter == stretch[-1] else last_exits[:, letter], n, rng))
         first_exit.append(first_exit[-1] + len(followers))
     ordered = np.concatenate(exits, axis=1)
+    if n < FEW_WALKS:
+        walked = [_walk(int(stretch[0]), list(first_exit), row, len(stretch)) for row in ordered.tolist()]
+        return np.array(walked, dtype=np.uint8).reshape(n, len(stretch))
     walks = np.empty((n, len(stretch)), dtype=np.uint8)
     walks[:, 0] = stretch[0]
     rows = np.arange(n)
@@ -232,6 +239,17 @@ def _eulerian_walks(stretch: Codes, n: int, rng: np.random.Generator) -> Codes:
     return walks
 
 
+def _walk(letter: int, pointer: list[int], exits: list[int], length: int) -> list[int]:
+    """Return the letters passed when each is left by its exits in turn; the plain twin of the loop over rows."""
+    walk = [letter]
+    for _ in range(length - 1):
+        taken = pointer[letter]
+        pointer[letter] = taken + 1
+        letter = exits[taken]
+        walk.append(letter)
+    return walk
+
+
 def _last_exits(stretch: Codes, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw, n times, the step by which each letter is left for the last time: ``(n, 4)`` next letters.
 
@@ -239,23 +257,26 @@ def _last_exits(stretch: Codes, n: int, rng: np.random.Generator) -> NDArray[np.
     so they are listed and one is drawn, each as likely as the number of ways to choose its steps.
     """
     final = int(stretch[-1])
-    steps = np.zeros((4, 4))
-    np.add.at(steps, (stretch[:-1], stretch[1:]), 1)
-    trees, ways = [], []
+    steps = np.bincount(4 * stretch[:-1].astype(np.intp) + stretch[1:], minlength=16).reshape(4, 4).tolist()
+    left = [letter for letter in range(4) if letter != final and any(steps[letter])]
     choices = [
-        [final] if letter == final or not steps[letter].any() else np.flatnonzero(steps[letter]).tolist()
+        [follower for follower in range(4) if steps[letter][follower]] if letter in left else [final]
         for letter in range(4)
     ]
-    for tree in np.array(np.meshgrid(*choices, indexing="ij")).reshape(4, -1).T:
-        reached = np.arange(4)
-        for _ in range(3):
-            reached = np.where(reached == final, final, tree[reached])
-        if (reached == final).all():
-            left = [letter for letter in range(4) if letter != final and steps[letter].any()]
+    trees, ways = [], []
+    # Plain Python: the lists are far too short for numpy to pay off.
+    for tree in product(*choices):
+        if all(_leads_to(final, letter, tree) for letter in left):
             trees.append(tree)
-            ways.append(np.prod([steps[letter, tree[letter]] for letter in left]))
+            ways.append(float(math.prod(steps[letter][tree[letter]] for letter in left)))
     odds = np.array(ways) / np.sum(ways)
     return np.array(trees)[rng.choice(len(trees), size=n, p=odds)]
+
+
+def _leads_to(final: int, letter: int, tree: tuple[int, ...]) -> bool:
+    for _ in range(3):
+        letter = final if letter == final else tree[letter]
+    return letter == final
 
 
 def _exit_orders(followers: Codes, last: NDArray[np.int64] | None, n: int, rng: np.random.Generator) -> Codes:

@@ -46,16 +46,14 @@ def test_every_seed_is_a_dot_and_every_arm_a_line(copied, drawn: list[Figure]) -
         for dot, arm in zip(dots, Grid.load(copied.grid).arms(), strict=True):
             here = mean[(mean["metric"] == metric) & (mean["strategy"] == arm[1])]
             assert list(dot.get_xdata()) == here["value"].tolist()
-        assert [label.get_text() for label in axis.get_yticklabels()] == [
-            "standard",
-            "augmented",
-            "post-hoc",
-            "after the link",
-            "rcps",
-        ]
         crosses = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "x"]  # pyright: ignore[reportIndexIssue, reportArgumentType]
         assert crosses == ([0.8765] if metric == "auroc" else [])
+    arms = ["standard", "augmented", "post-hoc", "after the link", "rcps"]
+    assert [label.get_text() for label in scores.axes[0].get_yticklabels()] == arms
     (axis,) = learning.axes
+    legend = axis.get_legend()
+    assert legend is not None
+    assert [label.get_text() for label in legend.get_texts()] == arms
     assert [list(line.get_xdata()) for line in axis.lines] == [[1, 2]] * 5
     curves = copied.store.read("curves.csv")
     rcps = curves[curves["strategy"] == "rcps"].groupby("epoch")["valid_auroc"].mean()

@@ -58,7 +58,7 @@ def test_a_terminal_is_shown_arms_of_which_nothing_is_known(
 ) -> None:
     shown = as_on_a_terminal(monkeypatch)
     with Screen(Grid.load(finished.grid), Results(tmp_path), set(), None):
-        assert line_of(shown, "post-hoc") == ["data", "post-hoc", "0 / 2", "", "", ""]
+        assert line_of(shown, "post-hoc") == ["data", "post-hoc", "0 / 2"]
 
 
 def test_elsewhere_a_line_is_said_for_each_cell(finished, units: list[Unit], tmp_path: Path) -> None:

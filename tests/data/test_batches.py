@@ -158,6 +158,52 @@ def test_augmentation_turns_labels_with_their_windows(planted, kind: StrandType)
         assert torch.equal(turned.weights["bound"][row], w)
 
 
+@pytest.mark.parametrize("kind", [BOUND, stranded(2).pooled(), odd(3).pooled()], ids=str)
+@pytest.mark.parametrize("jitter", [0, 3])
+def test_doubled_batches_hold_each_window_and_then_its_other_strand(planted, kind: StrandType, jitter: int) -> None:
+    n, size = 50, 16
+    rng = np.random.default_rng(1)
+    windows = replace(
+        planted(n=n),
+        labels=rng.normal(size=(n, kind.channels)).astype(np.float32),
+        weights=rng.random((n, kind.channels)).astype(np.float32),
+    )
+    alone, doubled, coin = (
+        batches(windows, size, kind, jitter_bp=jitter, seed=5, augment=augment) for augment in (None, "double", "coin")
+    )
+    assert alone.steps == doubled.steps == 3
+    for where in ((0, 0), (0, 2), (4, 1)):
+        plain, both, either = alone[where], doubled[where], coin[where]
+        assert len(both.inputs["sequence"]) == 2 * size
+        x = one_hot(both.inputs["sequence"])
+        assert torch.equal(x[0::2], one_hot(plain.inputs["sequence"]))
+        assert torch.equal(x[1::2], revcomp(x[0::2], dna()))
+        y, w = both.targets["bound"], both.weights["bound"]
+        assert torch.equal(y[0::2], plain.targets["bound"])
+        assert torch.equal(w[0::2], plain.weights["bound"])
+        assert torch.equal(y[1::2], revcomp(y[0::2], kind))
+        assert torch.equal(w[1::2], revcomp(w[0::2], kind).abs())
+        # A coin shows one of the two, with its labels.
+        tossed = one_hot(either.inputs["sequence"])
+        turned = [not torch.equal(tossed[row], x[2 * row]) for row in range(size)]
+        for row, other in enumerate(turned):
+            assert torch.equal(tossed[row], x[2 * row + other])
+            assert torch.equal(either.targets["bound"][row], y[2 * row + other])
+            assert torch.equal(either.weights["bound"][row], w[2 * row + other])
+        assert 0 < sum(turned) < size
+
+
+def test_doubled_batches_see_each_window_once_an_epoch(planted) -> None:
+    windows = planted(n=100)
+    made = batches(windows, 16, augment="double")
+    for epoch in range(2):
+        found = [numbered(windows, made[epoch, s].inputs["sequence"].numpy()) for s in range(made.steps)]
+        assert all(rows[0::2] == rows[1::2] for rows in found)
+        assert len({row for rows in found for row in rows}) == 96
+    loaders = [training_loader(batches(windows, augment="double", jitter_bp=2), workers) for workers in (0, 1)]
+    assert all(same(a, b) for a, b in zip(*loaders, strict=True))
+
+
 def test_strands_are_drawn_anew_each_epoch(planted) -> None:
     windows = planted(n=64)
     made = batches(windows, 64, augment="coin")

@@ -137,3 +137,30 @@ def test_a_single_stage_refuses_hybrid() -> None:
 def test_groups_past_the_readout_are_refused() -> None:
     with pytest.raises(ConfigError, match="names stage 9, and this model has 1 conv1, 2 conv2, 3 conv3 and 4 readout"):
         build("shrikumar_chip", StrandSettings(strategy="hybrid", groups=((8, 9),)))
+
+
+# Every way to merge that a strategy knows: answers by mean or maximum, before the link or after it; features by sum or
+# mean.
+MERGED = [
+    {"strategy": strategy, **how}
+    for strategy, ways in {
+        "conjoined": [{"merge": "mean"}, {"merge": "max"}, {"merge_after_link": True}],
+        "posthoc": [{"merge": "mean"}, {"merge": "max"}, {"merge_after_link": True}, {"augmentation": "none"}],
+        "rcps": [{"merge": "sum"}, {"merge": "mean"}],
+        "hybrid": [{"merge": "sum"}, {"merge": "mean"}, {"merge": "mean", "groups": [[1, 2]]}],
+    }.items()
+    for how in ways
+]
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+@pytest.mark.parametrize("table", MERGED, ids=lambda table: " ".join(map(str, table.values())))
+@pytest.mark.parametrize("model", MODELS)
+def test_every_way_to_merge_obeys(model: str, table: dict, extra: int) -> None:
+    if table["strategy"] == "hybrid" and not has_groups(model):
+        pytest.skip("a network of one stage has no groups")
+    strand = StrandSettings.model_validate(table)
+    length = MODELS[model].small_bp + extra
+    network = build(model, strand, length=length)
+    asked = Conjoined(network, strand.answers) if strand.rules.conjoin_in_prediction else network
+    assert_strand_law(asked, lengths=(length,))

@@ -3,9 +3,10 @@ import torch
 from torch import Tensor, nn
 
 from strandwise.errors import StrandLawError
-from strandwise.layers import BatchNorm1d, Conjoined, Conv1d, PerStrand, ReLU, Stack, freeze
-from strandwise.strand import dna, plain, regular, revcomp, stranded, unstranded
-from strandwise.testing import random_input, randomise
+from strandwise.layers import BatchNorm1d, Conjoined, Conv1d, Head, Merge, PerStrand, ReLU, Stack, freeze
+from strandwise.layers.head import LINKS
+from strandwise.strand import StrandType, dna, plain, regular, revcomp, stranded, unstranded
+from strandwise.testing import assert_strand_law, random_input, randomise
 
 
 def convolution() -> Stack:
@@ -100,3 +101,91 @@ def test_conjoining_refuses_types_without_a_law() -> None:
         Conjoined(Conv1d(dna(), plain(3), 4))
     with pytest.raises(StrandLawError, match="Conv1d declares no strand types: set in_type and out_type"):
         Conjoined(nn.Conv1d(4, 3, 4))
+
+
+MERGES = [Merge(), Merge("max"), Merge("mean", after_link=True)]
+
+
+@pytest.mark.parametrize("merge", MERGES, ids=str)
+@pytest.mark.parametrize("kind", [unstranded(2).pooled(), stranded(1).pooled()], ids=str)
+def test_any_merge_makes_a_model_lawful_and_merges_two_calls(merge: Merge, kind: StrandType) -> None:
+    class Readout(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.input_types, self.output_types = {"sequence": dna()}, {"bound": kind}
+            self.heads = (Head("bound", kind, ("a", "b"), "logistic"),)
+            self.body = nn.Conv1d(4, 2, 5)
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"bound": self.body(x).amax(2) * 3}
+
+    model = Readout().double()
+    conjoined = Conjoined(model, merge)
+    assert_strand_law(conjoined, lengths=(11, 12))
+    with pytest.raises(AssertionError, match="breaks the strand law"):
+        assert_strand_law(model, lengths=(11,), tolerance=1e-4)
+    x = random_input(dna(), 12, batch=8)
+    with torch.no_grad():
+        one, other = model(x)["bound"], revcomp(model(revcomp(x, dna()))["bound"], kind)
+        found = conjoined(x)["bound"]
+    if merge.how == "max":
+        expected = torch.maximum(one, other)
+    elif merge.after_link:
+        expected = torch.logit((torch.sigmoid(one) + torch.sigmoid(other)) / 2)
+    else:
+        expected = (one + other) / 2
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("merge", MERGES, ids=str)
+def test_each_head_is_merged_by_its_own_link(merge: Merge) -> None:
+    links = {"profile": "softmax", "counts": "log1p"}
+    model = TwoHeads().double()
+    conjoined = Conjoined(model, merge, links=links)
+    x, control = random_input(dna(), 20), random_input(stranded(1), 20)
+    with torch.no_grad():
+        forward, reverse = model(x, control), model(revcomp(x, dna()), revcomp(control, stranded(1)))
+        found = conjoined(x, control)
+    assert_strand_law(conjoined, lengths=(20, 21))
+    if not merge.after_link:
+        return
+    for name, kind in model.output_types.items():
+        activate = LINKS[links[name]].activate
+        expected = (activate(forward[name]) + activate(revcomp(reverse[name], kind))) / 2
+        torch.testing.assert_close(activate(found[name]), expected, rtol=0, atol=1e-10)
+
+
+def test_merging_after_a_link_needs_to_know_the_link() -> None:
+    with pytest.raises(
+        StrandLawError, match=r"TwoHeads does not say the link of 'profile': give links=.*identity, log"
+    ):
+        Conjoined(TwoHeads(), Merge("mean", after_link=True))
+    with pytest.raises(StrandLawError, match="does not say the link of 'counts'"):
+        Conjoined(TwoHeads(), Merge("mean", after_link=True), links={"profile": "softmax"})
+    Conjoined(TwoHeads(), Merge("max"))
+
+
+def test_merges_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(StrandLawError, match="answers are merged by 'mean' or 'max', not 'sum'"):
+        Merge("sum")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(StrandLawError, match="merge by 'max' before the link"):
+        Merge("max", after_link=True)
+
+
+@pytest.mark.parametrize("merge", MERGES, ids=str)
+def test_a_frozen_model_keeps_its_merge(merge: Merge) -> None:
+    class Typed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            kind = unstranded(1).pooled()
+            self.input_types, self.output_types = {"sequence": dna()}, {"bound": kind}
+            self.heads = (Head("bound", kind, ("a",), "logistic"),)
+            self.body = Conv1d(dna(), plain(1), 5)
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"bound": self.body(x).amax(2)}
+
+    conjoined = Conjoined(Typed().double(), merge).eval()
+    x = random_input(dna(), 12)
+    with torch.no_grad():
+        torch.testing.assert_close(freeze(conjoined)(x)["bound"], conjoined(x)["bound"], rtol=0, atol=1e-12)

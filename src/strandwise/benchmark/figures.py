@@ -70,6 +70,7 @@ def _draw_scores(figure: Any, grid: Grid, rows: pd.DataFrame) -> None:
 
 def _draw_learning(figure: Any, grid: Grid, curves: pd.DataFrame) -> None:
     axes = figure.subplots(1, len(grid.levels[0]), squeeze=False)[0]
+    lines: dict[str, Any] = {}
     for axis, data in zip(axes, grid.levels[0], strict=True):
         for number, (model, strategy) in enumerate(grid.arms()):
             mine = curves[(curves["model"] == model) & (curves["strategy"] == strategy) & (curves["data"] == data.name)]
@@ -77,10 +78,12 @@ def _draw_learning(figure: Any, grid: Grid, curves: pd.DataFrame) -> None:
                 # A run that has stopped keeps the last value it had, so that the mean is over all seeds throughout.
                 wide = mine.pivot_table(index="epoch", columns="seed", values="valid_auroc").ffill()
                 style = ("-", "--", ":", "-.")[number // 10 % 4]
-                axis.plot(wide.index, wide.mean(axis=1), style, linewidth=1.4, label=grid.label(model, strategy))
+                (line,) = axis.plot(wide.index, wide.mean(axis=1), style, color=f"C{number % 10}", linewidth=1.4)
+                lines[grid.label(model, strategy)] = line
         axis.set_xlabel("epoch")
         axis.set_title(data.name, fontsize=9)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("validation AUROC, mean over seeds")
-    axes[-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
+    axes[-1].legend(list(lines.values()), list(lines), fontsize=7, **place)
     figure.tight_layout()

@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 
 import numpy as np
@@ -8,8 +9,9 @@ from scipy.stats import chisquare
 from strandwise.data.simulation import simulate_sequences
 from strandwise.data.simulation.sequences import draw_starts
 from strandwise.errors import InputError
+from strandwise.experiment import Experiment, train
 from strandwise.genome.fasta import read_fasta
-from strandwise.motifs import jaspar_motif
+from strandwise.motifs import Motif, jaspar_motif
 from strandwise.sequence import encode, revcomp_codes
 
 
@@ -147,3 +149,99 @@ def test_an_existing_folder_is_refused(tmp_path):
         simulate_sequences(tmp_path / "sim", n=10)
     again = simulate_sequences(tmp_path / "sim", n=12, overwrite=True)
     assert len(pd.read_csv(again.labels, sep="\t")) == 12
+
+
+def motif(name: str, *rows: list[float]) -> Motif:
+    return Motif(name, name, np.array(rows))
+
+
+# Sites that chance would not make: AAAAAAAA and CGCGCGCG.
+TWO = [motif("A8", *[[1.0, 0, 0, 0]] * 8), motif("CG4", *[[0, 1.0, 0, 0], [0, 0, 1.0, 0]] * 4)]
+
+
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parted") / "sim"
+    return simulate_sequences(folder, n=2000, length=60, motifs=TWO, split=(0.5, 0.2, 0.3), label_noise=0.2, seed=3)
+
+
+def test_motifs_may_be_given(parted):
+    assert parted.motifs == ("A8", "CG4")
+    letters = {record.name: record.letters for record in read_fasta(parted.fasta)}
+    clean = pd.read_csv(parted.labels_clean, sep="\t").set_index("name")
+    sites = {"A8": ("AAAAAAAA", "TTTTTTTT"), "CG4": ("CGCGCGCG", "CGCGCGCG")}
+    for track, (forward, reverse) in sites.items():
+        held = clean.index[clean[track] == 1]
+        assert len(held) == 1000
+        assert all(forward in letters[name] or reverse in letters[name] for name in held)
+    table = pd.read_csv(parted.sites, sep="\t")
+    assert set(table["motif"]) == set(table["accession"]) == {"A8", "CG4"}
+
+
+def test_parts_hold_every_sequence_once_and_in_order(parted):
+    whole = [(record.name, record.letters) for record in read_fasta(parted.fasta)]
+    parts = {part: list(read_fasta(parted.folder / f"{part}.fa")) for part in ("train", "valid", "test")}
+    assert [len(records) for records in parts.values()] == [1000, 400, 600]
+    assert [(record.name, record.letters) for records in parts.values() for record in records] == whole
+    for part, records in parts.items():
+        labels = pd.read_csv(parted.folder / f"{part}.tsv", sep="\t")
+        assert labels["name"].tolist() == [record.name for record in records]
+        # Each motif has its share of each part.
+        clean = pd.read_csv(parted.labels_clean, sep="\t").set_index("name").loc[labels["name"]]
+        assert abs(clean["A8"].mean() - 0.5) < 0.1
+
+
+def test_only_training_labels_are_flipped(parted):
+    clean = pd.read_csv(parted.labels_clean, sep="\t").set_index("name")
+    shown = pd.read_csv(parted.labels, sep="\t").set_index("name")
+    for part, share in (("train", 0.2), ("valid", 0.0), ("test", 0.0)):
+        labels = pd.read_csv(parted.folder / f"{part}.tsv", sep="\t").set_index("name")
+        pd.testing.assert_frame_equal(labels, shown.loc[labels.index])
+        wrong = (labels != clean.loc[labels.index]).to_numpy().mean()
+        assert wrong == pytest.approx(share, abs=0.03 if share else 0)
+
+
+def test_a_split_changes_no_sequence(parted, tmp_path):
+    whole = simulate_sequences(tmp_path / "sim", n=2000, length=60, motifs=TWO, seed=3)
+    assert whole.fasta.read_bytes() == parted.fasta.read_bytes()
+    assert whole.labels.read_bytes() == parted.labels_clean.read_bytes()
+    assert whole.config is None
+    quiet = simulate_sequences(tmp_path / "quiet", n=20, length=60, motifs=TWO, split=(0.4, 0.3, 0.3))
+    assert quiet.labels_clean is None
+
+
+def test_the_config_trains(parted, tmp_path, one_thread):
+    assert parted.config == parted.folder / "config.toml"
+    changes = ["model.filters=2", "training.epochs=1", "training.accelerator=cpu", "training.batch_size=200"]
+    experiment = Experiment.load(parted.config, changes)
+    run = train(experiment, tmp_path / "run")
+    windows = {row["split"]: row["windows"] for row in run.provenance["windows"]}
+    assert windows == {"train": 1000, "valid": 400, "test": 600}
+    assert tuple(run.provenance["tracks"]) == parted.motifs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"split": (0.5, 0.5)}, "give three shares above 0 that sum to 1"),
+        ({"split": (0.5, 0.5, 0.5)}, "give three shares above 0 that sum to 1"),
+        ({"split": (1.0, 0.0, 0.0)}, "give three shares above 0 that sum to 1"),
+        ({"split": (1.2, -0.1, -0.1)}, "give three shares above 0 that sum to 1"),
+        ({"split": (float("nan"), 0.5, 0.5)}, "give three shares above 0 that sum to 1"),
+        ({"split": (0.9, 0.05, 0.05)}, "of n=9 sequences leaves none for test: make n or its share larger"),
+        ({"motifs": []}, "at least one accession or motif"),
+        ({"motifs": [*TWO, TWO[0]]}, "each motif once"),
+        ({"length": 23}, "3 sites of A8 take 24 bp"),
+    ],
+)
+def test_bad_parts_and_motifs_leave_nothing(tmp_path, arguments, words):
+    with pytest.raises(InputError, match=words):
+        simulate_sequences(tmp_path / "sim", **{"n": 9, "length": 60, "motifs": TWO, **arguments})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_asked_for_is_kept_with_the_files(parted):
+    record = json.loads((parted.folder / "simulation.json").read_text())
+    assert record["seed"] == 3
+    assert record["settings"]["split"] == [0.5, 0.2, 0.3]
+    assert record["settings"]["accessions"] == ["A8", "CG4"]
