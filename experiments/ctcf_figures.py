@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from strandwise.data.batches import one_hot
+from strandwise.data.windows import LabelledWindows
 from strandwise.experiment import Run
 from strandwise.experiment.datasets import read_windows
 from strandwise.layers import Conv1d, ReLU
@@ -30,10 +31,14 @@ def main() -> None:
     runs, results = Path(sys.argv[1]), Path(sys.argv[2])
     data = Path(os.environ.get("STRANDWISE_DATA", "../shared/data"))
     motif = encode_motifs(data / "motifs" / "encode_motifs.txt.gz", ["CTCF_known1"])[0]
-    target = np.log(motif.probabilities / 0.25)
+    # Centred as the filters are.
+    target = motif.probabilities - 0.25
     rows, logos = [], {}
-    for folder in sorted((runs / "ctcf_filters" / "data").glob("*/*/seed-*")):
-        found = filters(Run.open(folder), target)
+    folders = sorted((runs / "ctcf_filters" / "data").glob("*/*/seed-*"))
+    # All runs share their data, and shuffling it takes longer than the rest.
+    windows = read_windows(Run.open(folders[0]).experiment).split("test")
+    for folder in folders:
+        found = filters(Run.open(folder), target, windows)
         found.insert(0, "arm", f"{folder.parent.name}, {folder.parent.parent.name.replace('_', ' ')}")
         found.insert(1, "seed", int(folder.name.removeprefix("seed-")))
         rows.append(found.drop(columns="weights"))
@@ -44,9 +49,11 @@ def main() -> None:
     draw_filters(target, logos, results / "ctcf_filters" / "filters.png")
     draw_consistency(runs / "ctcf_strands" / "data" / "model", results / "ctcf_strands" / "consistency.png")
     print(summary(table).to_string(index=False))
+    itself = similarity(target, target[::-1, ::-1])
+    print(f"CTCF_known1 is like its own reverse complement: {itself:.3f}")
 
 
-def filters(run: Run, target: np.ndarray) -> pd.DataFrame:
+def filters(run: Run, target: np.ndarray, windows: LabelledWindows) -> pd.DataFrame:
     """Return a row for each filter, most important first.
 
     Columns: `contribution`, `to_motif` and `to_revcomp` (correlation with the motif and its reverse
@@ -54,7 +61,7 @@ def filters(run: Run, target: np.ndarray) -> pd.DataFrame:
     """
     network = run.network
     conv = next(module for module in network.modules() if isinstance(module, Conv1d))
-    scores = contributions(run)
+    scores = contributions(run, windows)
     weights = conv.weight().detach().numpy()
     if conv.out_type.lawful:
         # A filter and its mirror image are one filter, which both strands' contributions belong to.
@@ -75,13 +82,12 @@ def filters(run: Run, target: np.ndarray) -> pd.DataFrame:
     )
 
 
-def contributions(run: Run) -> np.ndarray:
+def contributions(run: Run, windows: LabelledWindows) -> np.ndarray:
     """Return what each channel adds to the logit: gradient x activation, bound minus shuffled sequences."""
     network = run.network
     relu = next(module for module in network.modules() if isinstance(module, ReLU))
     seen: list[Tensor] = []
     handle = relu.register_forward_hook(lambda module, given, made: seen.append(made))  # pyright: ignore[reportArgumentType]
-    windows = read_windows(run.experiment).split("test")
     means = []
     for label in (1, 0):
         rows = np.flatnonzero(windows.labels[:, 0] == label)[:WINDOWS]
@@ -121,6 +127,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                     "like CTCF, better strand": round(float(best.mean()), 3),
                     "like CTCF, other strand": round(float(worst.mean()), 3),
                     "like its own reverse complement": round(float(top["to_itself"].mean()), 3),
+                    "lowest and highest": f"{top['to_itself'].min():.2f} to {top['to_itself'].max():.2f}",
                     "seeds": len(top),
                 }
             )
@@ -132,7 +139,7 @@ def draw_filters(target: np.ndarray, logos: dict[str, pd.DataFrame], path: Path)
     figure = Figure(figsize=(3.1 * len(logos), 1.5 * (DRAWN + 1)))
     axes = figure.subplots(DRAWN + 1, len(logos), squeeze=False)
     for column, (arm, found) in enumerate(logos.items()):
-        draw_logo(axes[0][column], target, f"{arm}\nCTCF_known1, log-odds")
+        draw_logo(axes[0][column], target, f"{arm}\nCTCF_known1, probability - 1/4")
         for row in range(DRAWN):
             axis = axes[row + 1][column]
             if row >= len(found):

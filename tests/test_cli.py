@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from strandwise import cli
 from strandwise.data.simulation import SimulatedGenome
 from strandwise.errors import InputError
 from strandwise.experiment import Experiment, Run, jobs
+from strandwise.layers import Merge
 
 CONFIG = """\
 [genome]
@@ -43,7 +45,7 @@ pool_stride = 10
 epochs = 1
 accelerator = "cpu"
 """
-COMMANDS = ("demo", "check", "train", "evaluate", "predict", "strand", "report", "simulate")
+COMMANDS = ("demo", "check", "train", "evaluate", "predict", "strand", "conjoin", "benchmark", "report", "simulate")
 
 
 @pytest.fixture
@@ -281,3 +283,89 @@ def test_numbers_are_short(value: object, text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(None, "no law"), (0.0, "0"), (0.12345, "0.12"), (3.2e-16, "3.2e-16")])
 def test_deviations_have_two_digits(value: float | None, text: str) -> None:
     assert cli._small(value) == text
+
+
+GRID = """\
+config = "made/config.toml"
+seeds = 1
+set = { model = { filters = 2 }, training = { epochs = 1, accelerator = "cpu" } }
+
+[[strategies]]
+name = "standard [one strand]"
+set = { "strand.strategy" = "standard" }
+
+[[strategies]]
+name = "rcps"
+set = { "strand.strategy" = "rcps" }
+"""
+SPLIT = ["--split", 0.5, 0.2, 0.3, "--label-noise", 0.1]
+
+
+def test_simulated_sequences_go_through_a_benchmark(
+    call: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("simulate", "sequences", "--out", "made", "-n", 120, "--length", 60, *SPLIT)
+    assert (code, out, err) == (0, "Wrote made\n", "")
+    Path("grid.toml").write_text(GRID)
+    code, out, err = call("benchmark", "grid.toml", "--out", "runs", "--results", "found")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert re.fullmatch(
+        r"data / model / standard \[one strand\] / 0: auroc \d\.\d{4}, aupr \d\.\d{4} \(\d+\.\d min\)", lines[0]
+    )
+    assert lines[1].startswith("data / model / rcps / 0: auroc ")
+    assert lines[2:] == [f"Wrote found/{name}" for name in ("tables.md", "scores.png", "learning.png")]
+    assert sorted(path.name for path in Path("found").iterdir()) == [
+        "curves.csv",
+        "learning.png",
+        "results.csv",
+        "scores.png",
+        "tables.md",
+    ]
+    run = Run.open("runs/data/model/rcps/seed-0")
+    assert run.metrics["n"] == 36
+
+    # Nothing is trained again.
+    code, out, err = call("benchmark", "grid.toml", "--out", "elsewhere", "--results", "found")
+    assert (code, out.splitlines(), err) == (0, lines[2:], "")
+    code, out, err = call("benchmark", "grid.toml", "--out", "elsewhere", "--results", "found", "--tables")
+    assert (code, out.splitlines(), err) == (0, lines[2:], "")
+    assert not Path("elsewhere").exists()
+
+    single = Run.open("runs/data/model/standard__one_strand_/seed-0")
+    code, out, err = call("conjoin", single.path, "--out", "both")
+    assert (code, out, err) == (0, "Wrote both\n", "")
+    assert Run.open("both").experiment.strand.answers == Merge("mean")
+    for option, merge in (("--max", Merge("max")), ("--after-link", Merge("mean", after_link=True))):
+        assert call("conjoin", single.path, "--out", "both", option, "--overwrite")[0] == 0
+        assert Run.open("both").experiment.strand.answers == merge
+    code, out, err = call("conjoin", single.path, "--out", "neither", "--max", "--after-link")
+    assert (code, out) == (2, "")
+    assert "merge_after_link is for conjoined and posthoc that merge by mean: remove it" in err
+    code, out, err = call("conjoin", run.path, "--out", "neither")
+    assert (code, out) == (2, "")
+    assert "strategy 'rcps' reads both strands already, so there is nothing to conjoin" in err
+    assert not Path("neither").exists()
+
+
+def test_sequences_may_hold_motifs_of_a_file(call: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("motifs.txt").write_text(">one\nA 1 0 0 0\nC 0 1 0 0\n>two\nG 0 0 1 0\n>three\nT 0 0 0 1\n")
+    chosen = ["--motifs", "motifs.txt", "--motif", "two", "--motif", "one"]
+    small = ["simulate", "sequences", "--out", "made", "-n", 20, "--length", 10]
+    code, out, err = call(*small, *chosen)
+    assert (code, out, err) == (0, "Wrote made\n", "")
+    assert Path("made/labels.tsv").read_text().splitlines()[0] == "name\ttwo\tone"
+    assert not Path("made/config.toml").exists()
+    for arguments, said in (
+        (chosen[:2], "--motifs FILE and --motif NAME belong together: give both, --motif once for each label"),
+        (chosen[2:], "--motifs FILE and --motif NAME belong together"),
+        (["--motifs", "motifs.txt", "--motif", "tow"], "motifs.txt: holds no motif 'tow' (did you mean 'two'?)"),
+        ([*chosen, "--motif", "one"], "name each motif once"),
+        ([*chosen, "--split", 0.5, 0.5, 0.5], "give three shares above 0 that sum to 1"),
+        ([*chosen, "--split", "nan", 0.5, 0.5], "give three shares above 0 that sum to 1"),
+    ):
+        code, out, err = call(*small, "--overwrite", *arguments)
+        assert (code, out) == (2, "")
+        assert said in err

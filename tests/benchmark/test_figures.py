@@ -2,6 +2,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -45,8 +46,8 @@ def test_every_seed_is_a_dot_and_every_arm_a_line(copied, drawn: list[Figure]) -
         assert len(dots) == 5
         for dot, arm in zip(dots, Grid.load(copied.grid).arms(), strict=True):
             here = mean[(mean["metric"] == metric) & (mean["strategy"] == arm[1])]
-            assert list(dot.get_xdata()) == here["value"].tolist()
-        crosses = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "x"]  # pyright: ignore[reportIndexIssue, reportArgumentType]
+            assert np.asarray(dot.get_xdata()).tolist() == here["value"].tolist()
+        crosses = [np.asarray(line.get_xdata())[0] for line in axis.lines if line.get_marker() == "x"]
         assert crosses == ([0.8765] if metric == "auroc" else [])
     arms = ["standard", "augmented", "post-hoc", "after the link", "rcps"]
     assert [label.get_text() for label in scores.axes[0].get_yticklabels()] == arms
@@ -54,16 +55,16 @@ def test_every_seed_is_a_dot_and_every_arm_a_line(copied, drawn: list[Figure]) -
     legend = axis.get_legend()
     assert legend is not None
     assert [label.get_text() for label in legend.get_texts()] == arms
-    assert [list(line.get_xdata()) for line in axis.lines] == [[1, 2]] * 5
+    assert [np.asarray(line.get_xdata()).tolist() for line in axis.lines] == [[1, 2]] * 5
     curves = copied.store.read("curves.csv")
     rcps = curves[curves["strategy"] == "rcps"].groupby("epoch")["valid_auroc"].mean()
-    assert list(axis.lines[-1].get_ydata()) == pytest.approx(rcps.tolist())
+    assert np.asarray(axis.lines[-1].get_ydata()).tolist() == pytest.approx(rcps.tolist())
 
 
 def test_seeds_of_other_grids_are_left_out(copied, drawn: list[Figure]) -> None:
     write_figures(Grid.load(copied.grid).model_copy(update={"seeds": (1,)}), copied.store)
     scores, _ = drawn
-    assert [len(line.get_xdata()) for line in scores.axes[0].lines if line.get_marker() == "o"] == [1] * 5  # pyright: ignore[reportArgumentType]
+    assert [np.size(line.get_xdata()) for line in scores.axes[0].lines if line.get_marker() == "o"] == [1] * 5
 
 
 def test_nothing_found_is_an_empty_picture(finished, tmp_path: Path, drawn: list[Figure]) -> None:

@@ -1,4 +1,5 @@
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 import torch
 
 from strandwise.benchmark import Cell, Grid, work
-from strandwise.benchmark.work import Unit, do, folder_name, is_trained, run_folder
+from strandwise.benchmark.work import Unit, do, end_with_parent, folder_name, is_trained, run_folder
 from strandwise.errors import RunError, StoppedError
 from strandwise.experiment import Run
 
@@ -181,3 +182,25 @@ def test_cells_of_one_training_differ_in_prediction(cells: dict[str, Cell], copi
         assert len({(folder / file).read_bytes() for folder in folders}) == 1
     tables = [Run(folder).predictions("test")["pred/t0"].round(5).tolist() for folder in folders]
     assert tables[0] != tables[1] != tables[2] != tables[0]
+
+
+@pytest.mark.parametrize("worker", [True, False])
+def test_a_worker_ends_once_the_process_that_started_it_is_gone(worker: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, ended = threading.Event(), threading.Event()
+    codes: list[int] = []
+
+    class Parent:
+        def join(self) -> None:
+            gone.wait()
+
+    def leave(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    monkeypatch.setattr(work.multiprocessing, "parent_process", lambda: Parent() if worker else None)
+    monkeypatch.setattr(work.os, "_exit", leave)
+    end_with_parent()
+    assert not ended.wait(0.05)
+    gone.set()
+    assert ended.wait(5 if worker else 0.05) == worker
+    assert codes == ([1] if worker else [])

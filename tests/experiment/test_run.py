@@ -119,14 +119,18 @@ def test_json_is_strict(copied: Run) -> None:
 
 
 def test_clearing_removes_what_is_ours_alone(copied: Run) -> None:
-    for name in ("notes.txt", "report2.html", "metrics_of_mine.json", ".hidden", "my.tmp.txt"):
+    mine = {"notes.txt", "report2.html", "metrics_of_mine.json", ".hidden", "my.tmp.txt", "weights.mine.safetensors"}
+    for name in mine:
         (copied.path / name).write_text("mine")
     (copied.path / "tensorboard").mkdir()
     (copied.path / "metrics.valid.json").write_text("{}")
+    (copied.path / "weights.valid_loss.safetensors").write_text("")
+    (copied.path / "chosen_by.valid_loss").mkdir()
+    (copied.path / "chosen_by.valid_loss" / "metrics.json").write_text("{}")
     (copied.path / ".0123abcd.tmp.config.toml").write_text("")
     copied.clear()
     left = {path.name for path in copied.path.iterdir()}
-    assert left == {"notes.txt", "report2.html", "metrics_of_mine.json", ".hidden", "my.tmp.txt"}
+    assert left == mine
 
 
 def test_a_place_is_free_taken_or_ours(copied: Run, small: Experiment, tmp_path: Path) -> None:
@@ -185,3 +189,12 @@ def test_predictions_keep_their_types(trained: Run) -> None:
         found.astype({"label/CTCF": "float32", "label/REST": "float32"}),
         pd.read_parquet(trained.path / "predictions.test.parquet"),
     )
+
+
+def test_a_history_without_a_column_is_damaged(copied: Run) -> None:
+    path = copied.path / "history.csv"
+    whole = path.read_text()
+    for damaged in (whole[:40], whole.replace("valid_auroc", "auroc"), whole.replace("1,", "one,", 1), ""):
+        path.write_text(damaged)
+        with pytest.raises(RunError, match=r"history.csv: damaged or missing .*: copy it again from where it was"):
+            _ = copied.history

@@ -1,4 +1,3 @@
-import itertools
 import re
 from typing import Any
 
@@ -73,12 +72,13 @@ def test_answers_and_features_merge_each_in_their_ways(strategy: str, merge: str
         settings(strategy=strategy, merge=merge)
 
 
-@pytest.mark.parametrize(("strategy", "merge"), itertools.product(STRATEGIES, [None, "mean", "max", "sum"]))
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("merge", [None, "mean", "max", "sum"])
 def test_merging_after_the_link_is_for_means_of_answers(strategy: str, merge: str | None) -> None:
     if strategy in ("conjoined", "posthoc") and merge in (None, "mean"):
         assert settings(strategy=strategy, merge=merge, merge_after_link=True).answers == Merge("mean", after_link=True)
         return
-    with pytest.raises(ValidationError, match="merge_after_link is for conjoined and posthoc that|is not a way to"):
+    with pytest.raises(ValidationError, match=r"merge_after_link is for conjoined and posthoc that|is not a way to"):
         settings(strategy=strategy, merge=merge, merge_after_link=True)
 
 

@@ -54,10 +54,10 @@ def test_signs_without_ties_are_those_of_scipy(n: int, alternative: Alternative)
     rng = np.random.default_rng(n)
     a, b = rng.normal(0.3, 1, n), rng.normal(0, 1, n)
     found = signed_rank(a, b, alternative)
-    expected = stats.wilcoxon(a, b, alternative=alternative, method="exact")
-    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-12)
-    greater = stats.wilcoxon(a, b, alternative="greater", method="exact")
-    assert found.statistic == greater.statistic
+    _, expected = stats.wilcoxon(a, b, alternative=alternative, method="exact")
+    assert found.p_value == pytest.approx(expected, rel=1e-12)
+    positive, _ = stats.wilcoxon(a, b, alternative="greater", method="exact")
+    assert found.statistic == positive
     assert (found.name, found.n) == ("signed-rank", (n, n))
 
 
@@ -108,7 +108,7 @@ def test_equal_samples_say_nothing(alternative: Alternative) -> None:
 def test_many_ties_in_large_samples_stay_exact() -> None:
     a, b = [1.0] * 15 + [0.0] * 5, [1.0] * 5 + [0.0] * 15
     # With two values alone this is Fisher's exact test.
-    expected = stats.fisher_exact([[15, 5], [5, 15]], alternative="greater").pvalue
+    _, expected = stats.fisher_exact([[15, 5], [5, 15]], alternative="greater")
     assert rank_sum(a, b).p_value == pytest.approx(expected, rel=1e-12)
 
 

@@ -15,15 +15,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import ValidationError
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from strandwise.data.batches import OrderedBatches, TrainingBatches
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, OutputError, RunError
-from strandwise.layers import binary_head
+from strandwise.layers import Merge, binary_head
 from strandwise.models import STRATEGIES, ModelSettings, SequenceModel, StrandSettings, assemble
+from strandwise.sequence import revcomp_codes
 from strandwise.strand import dna, revcomp
 from strandwise.training import HISTORY, Trainable, TrainingSettings, check_trainable, fit
+from strandwise.training.callbacks import Checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -140,6 +143,115 @@ def test_patience_ends_training(windows: LabelledWindows, tmp_path: Path, monito
     again = train(windows, tmp_path, resume=True, **options)
     assert (tmp_path / "history.csv").read_bytes() == before
     assert equal(again.state_dict(), network.state_dict())
+
+
+SEVERAL = {"monitor": "valid_loss", "also_monitor": ("valid_auroc", "valid_aupr"), "learning_rate": 0.1, "epochs": 6}
+
+
+def fit_by_several(windows: LabelledWindows, folder: Path, **table: Any) -> tuple[SequenceModel, dict[str, Any]]:
+    network = build("augmented", len(windows.tracks))
+    defaults = {"batch_size": 20, "accelerator": "cpu", "patience": 100}
+    settings = TrainingSettings.model_validate(defaults | SEVERAL | table)
+    resume = (folder / "checkpoints").exists()
+    return network, fit(network, windows, StrandSettings(strategy="augmented"), settings, folder, resume=resume)
+
+
+@pytest.fixture(scope="module")
+def several(
+    one_thread: None, windows: LabelledWindows, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, SequenceModel, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("several")
+    return folder, *fit_by_several(windows, folder)
+
+
+def test_the_best_epoch_by_each_measure_is_kept(windows: LabelledWindows, several) -> None:
+    folder, network, kept = several
+    assert kept.keys() == {"valid_auroc", "valid_aupr"}
+    rows, valid = history(folder), windows.split("valid")
+    bests = {name: int(rows[name].to_numpy().argmax()) for name in kept}
+    bests["valid_loss"] = int(rows["valid_loss"].to_numpy().argmin())
+    # Measures that choose the same epoch would show nothing.
+    assert len(set(bests.values())) > 1
+    for name, state in kept.items():
+        assert saved(folder / "checkpoints" / f"best.{name}.ckpt")["epoch"] == bests[name]
+        twin = build()
+        twin.load_state_dict(state)
+        said = logits(twin.eval(), valid)[:, 0]
+        score = {"valid_auroc": roc_auc_score, "valid_aupr": average_precision_score}[name]
+        assert rows[name].max() == pytest.approx(score(valid.labels[:, 0], said), abs=1e-5)
+    assert saved(folder / "checkpoints" / "best.ckpt")["epoch"] == bests["valid_loss"]
+    best = saved(folder / "checkpoints" / "best.ckpt")["state_dict"]
+    assert equal(network.state_dict(), {name.removeprefix("network."): value for name, value in best.items()})
+
+
+def test_other_measures_change_nothing_of_training(windows: LabelledWindows, several, tmp_path: Path) -> None:
+    folder, network, _ = several
+    alone, kept = fit_by_several(windows, tmp_path, also_monitor=())
+    assert kept == {}
+    assert equal(alone.state_dict(), network.state_dict())
+    pd.testing.assert_frame_equal(curves(tmp_path), curves(folder), check_exact=True)
+
+
+@pytest.mark.parametrize("where", ["valid_loss", "valid_auroc", "valid_aupr", None])
+def test_a_run_stopped_between_its_checkpoints_goes_on_as_if_unbroken(
+    windows: LabelledWindows, several, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str | None
+) -> None:
+    """Stopped at epoch 3, before the checkpoint by one measure is looked at, and before the last."""
+    name = "_save_monitor_checkpoint" if where else "_save_none_monitor_checkpoint"
+    save = getattr(Checkpoint, name)
+
+    def sometimes(self: Checkpoint, trainer: Any, *rest: Any) -> None:
+        if trainer.current_epoch == 3 and self.monitor == where:
+            raise RuntimeError("stopped")
+        save(self, trainer, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, name, sometimes)
+        with pytest.raises(RuntimeError, match="stopped"):
+            fit_by_several(windows, tmp_path)
+    assert saved(tmp_path / "checkpoints" / "last.ckpt")["epoch"] == 2
+    network, kept = fit_by_several(windows, tmp_path)
+    folder, unbroken_network, unbroken_kept = several
+    pd.testing.assert_frame_equal(curves(tmp_path), curves(folder), check_exact=True)
+    assert equal(network.state_dict(), unbroken_network.state_dict())
+    assert kept.keys() == unbroken_kept.keys()
+    assert all(equal(kept[measure], unbroken_kept[measure]) for measure in kept)
+
+
+@pytest.mark.parametrize("name", ["best.valid_auroc.ckpt", "best.valid_aupr.ckpt"])
+def test_a_damaged_checkpoint_of_another_measure_is_named(
+    windows: LabelledWindows, several, tmp_path: Path, name: str
+) -> None:
+    folder = Path(shutil.copytree(several[0], tmp_path / "run"))
+    (folder / "checkpoints" / name).write_bytes(b"damaged")
+    with pytest.raises(RunError, match=rf"{name}: the checkpoint is damaged .*--overwrite"):
+        fit_by_several(windows, folder, epochs=7)
+
+
+@pytest.mark.parametrize(("monitor", "judge"), [("valid_auroc", "valid_loss"), ("valid_loss", "valid_auroc")])
+def test_patience_may_judge_by_another_measure(
+    windows: LabelledWindows, tmp_path: Path, monitor: str, judge: str
+) -> None:
+    options = {"epochs": 60, "patience": 2, "learning_rate": 0.05, "monitor": monitor, "patience_on": judge}
+    train(windows, tmp_path, **options)
+    rows = history(tmp_path)
+    signs = {name: -1 if name == "valid_loss" else 1 for name in (monitor, judge)}
+    best = {name: int((rows[name] * sign).to_numpy().argmax()) for name, sign in signs.items()}
+    assert best[judge] == len(rows) - 3
+    assert saved(tmp_path / "checkpoints" / "best.ckpt")["epoch"] == best[monitor]
+    before = (tmp_path / "history.csv").read_bytes()
+    train(windows, tmp_path, resume=True, **options)
+    assert (tmp_path / "history.csv").read_bytes() == before
+
+
+def test_a_measure_is_named_once() -> None:
+    for chosen in ({"also_monitor": ["valid_auroc"]}, {"also_monitor": ["valid_loss", "valid_loss"]}):
+        with pytest.raises(
+            ValidationError, match=r"also_monitor names 'valid_.*', which is chosen by already: name it"
+        ):
+            TrainingSettings.model_validate(chosen)
+    with pytest.raises(ValidationError, match="patience_on"):
+        TrainingSettings.model_validate({"patience_on": "train_loss"})
 
 
 def test_the_same_seed_gives_the_same_weights(windows: LabelledWindows, unbroken: Unbroken, tmp_path: Path) -> None:
@@ -312,6 +424,50 @@ def test_conjoined_training_reads_both_strands(windows: LabelledWindows) -> None
     expected.backward()
     for mine, theirs in zip(conjoined.network.parameters(), network.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+@pytest.mark.parametrize("merge", [Merge(), Merge("max"), Merge("mean", after_link=True)], ids=str)
+def test_conjoined_training_merges_as_it_is_told(windows: LabelledWindows, merge: Merge) -> None:
+    table = {"merge": merge.how, "merge_after_link": merge.after_link, "strategy": "conjoined"}
+    strand = StrandSettings.model_validate(table)
+    assert strand.answers == merge
+    batch = OrderedBatches(windows, "bound", 50)[0]
+    module = Trainable(build("conjoined"), strand, TrainingSettings(), None).eval()
+    codes = batch.inputs["sequence"].long()
+    x = torch.nn.functional.one_hot(codes, 5)[..., :4].transpose(1, 2).float()
+    with torch.no_grad():
+        forward, reverse = (module.network(turned)["bound"] for turned in (x, revcomp(x, dna())))
+        expected = merge(forward, reverse, "logistic")
+        torch.testing.assert_close(module.logits(batch), expected)
+
+
+def test_doubled_training_sees_both_strands_in_each_batch(
+    windows: LabelledWindows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+    original = Trainable.training_step
+
+    def noting(self: Trainable, batch: Any, step: int) -> torch.Tensor:
+        seen.append(batch.inputs["sequence"])
+        return original(self, batch, step)
+
+    monkeypatch.setattr(Trainable, "training_step", noting)
+    network = build("posthoc")
+    settings = TrainingSettings(epochs=1, batch_size=20, accelerator="cpu")
+    fit(network, windows, StrandSettings(strategy="posthoc", augmentation="double"), settings, tmp_path)
+    assert len(seen) == 10
+    for codes in seen:
+        assert len(codes) == 40
+        np.testing.assert_array_equal(codes[1::2], revcomp_codes(codes[0::2].numpy()))
+
+
+def test_no_augmentation_trains_as_standard(windows: LabelledWindows, tmp_path: Path) -> None:
+    settings = TrainingSettings(epochs=1, batch_size=20, accelerator="cpu")
+    networks = []
+    for strand in (StrandSettings(strategy="standard"), StrandSettings(strategy="posthoc", augmentation="none")):
+        networks.append(build("standard"))
+        fit(networks[-1], windows, strand, settings, tmp_path / strand.strategy)
+    assert equal(networks[0].state_dict(), networks[1].state_dict())
 
 
 @pytest.mark.parametrize("strategy", [name for name, rules in STRATEGIES.items() if not rules.grouped])

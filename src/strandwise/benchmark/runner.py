@@ -41,7 +41,8 @@ def benchmark(
         grid: the grid, or its file.
         out: folder of the runs.
         results: folder of the CSV files, the tables and the figures; `out` if None.
-        jobs: trainings at a time, each with its share of the cores.
+        jobs: trainings at a time, each with its share of the cores; sums over another number of threads may differ in
+            their last bits, and so may what is learned.
         tables_only: train nothing; write the tables of what is there.
         say: told a line for every finished cell where the screen is not a terminal.
 

@@ -191,7 +191,7 @@ class Run:
         """
         path = self.path / HISTORY
         try:
-            return pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, float)).astype({"epoch": int})
+            return pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, float))[list(COLUMNS)].astype({"epoch": int})
         except (ValueError, KeyError, OSError) as error:
             raise RunError(f"{path}: damaged or missing ({error}): copy it again from where it was trained.") from None
 
