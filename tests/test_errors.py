@@ -6,6 +6,7 @@ from strandwise.errors import (
     InputError,
     OutputError,
     RunError,
+    StoppedError,
     StrandLawError,
     StrandwiseError,
     did_you_mean,
@@ -15,7 +16,7 @@ from strandwise.errors import (
 
 def test_one_tree_holds_every_error() -> None:
     found = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)}
-    assert found == {StrandwiseError, ConfigError, InputError, StrandLawError, RunError, OutputError}
+    assert found == {StrandwiseError, ConfigError, InputError, StrandLawError, RunError, StoppedError, OutputError}
     assert all(issubclass(kind, StrandwiseError) for kind in found)
     drawn = errors.__doc__ or ""
     assert all(kind.__name__ in drawn for kind in found)

@@ -11,7 +11,7 @@ def keep_freed_memory() -> None:
     """Tell the allocator of this process to keep what is freed, instead of handing it back to the system.
 
     Networks free and ask for the same large arrays at every step. Fetched anew, each page of them is cleared
-    by the system first, which on a CPU takes longer than what is computed in them (`benchmarks/memory.py`).
+    by the system first, which on a CPU takes longer than what is computed in them.
     For commands and workers, whose process is ours; without effect where there is no glibc.
     """
     if not sys.platform.startswith("linux"):
@@ -20,5 +20,6 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL("libc.so.6")
     except OSError:
         return
-    libc.mallopt(_MMAP_MAX, 0)
-    libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_MMAP_MAX, 0)
+        libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)

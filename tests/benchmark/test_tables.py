@@ -29,6 +29,12 @@ def rows(arm: str, seed: int, score: float, *, model: str = "model", data: str =
     return [[*start, metric, track, value, "ff"] for metric, track, value in [*numbers, ("training_seconds", "", 1)]]
 
 
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing, which has tests of its own."""
+    monkeypatch.setattr("strandwise.benchmark.tables.write_figures", lambda *_: [])
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Results:
     """Results of a benchmark that nobody ran."""

@@ -26,7 +26,9 @@ EPOCHS = 8
 def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
     """Start a command in a process of its own, and end it whatever happens."""
     command = [sys.executable, "-m", "strandwise.cli", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # On one thread, as in this process, since sums over threads may differ in their last bits.
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=alone)
     try:
         yield process
     finally:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from strandwise.errors import StrandLawError
-from strandwise.layers import ChannelDropout, Conv1d, Dropout, PerStrand, Stack, freeze, share_masks
+from strandwise.layers import ChannelDropout, Conv1d, Dropout, PerStrand, Stack, freeze, shared_masks
 from strandwise.strand import StrandType, dna, odd, plain, regular, stranded, unstranded
 from strandwise.testing import random_input
 
@@ -93,21 +93,24 @@ def test_both_strands_of_a_lifted_module_forget_the_same(make: Kind) -> None:
     inner = make(plain(4), 0.4)
     lifted = PerStrand(Stack(Conv1d(dna(), plain(4), 3), inner), dna())
     x = random_input(dna(), 8).float()
-    assert inner.strands == 2
-    y = drawn(inner, torch.ones(6, 4, 5))
+    lifted.train()
+    with shared_masks(inner):
+        y = drawn(inner, torch.ones(6, 4, 5))
     assert torch.equal(y[:3], y[3:])
     assert (y[0] != y[1]).any()
     forward, reverse = (drawn(lifted, strand) for strand in (x, x.flip(1, 2)))
     torch.testing.assert_close(reverse, forward.flip(1, 2))
-    # An odd number of rows, as when the layer is used on its own again, is no error.
-    assert drawn(inner, torch.ones(5, 4, 5)).shape == (5, 4, 5)
+    # Used on its own again, each row has a mask of its own, however often it was lifted.
+    assert inner.strands == 1
+    alone = drawn(inner, torch.ones(6, 4, 5))
+    assert (alone[:3] != alone[3:]).any()
     assert drawn(copy.deepcopy(lifted), x).equal(forward)
 
 
 def test_masks_can_be_shared_by_more_strands() -> None:
     layer = Dropout(plain(4), 0.4)
-    share_masks(nn.Sequential(layer, nn.Dropout()), 3)
-    y = drawn(layer, torch.ones(6, 4, 5))
+    with shared_masks(nn.Sequential(layer, nn.Dropout()), 3):
+        y = drawn(layer, torch.ones(6, 4, 5))
     assert torch.equal(y[:2], y[2:4])
     assert torch.equal(y[:2], y[4:])
 

@@ -116,3 +116,17 @@ def test_a_pool_of_another_length_is_refused() -> None:
     stack = Stack(*chain(regular(2), True, (4, 4), 20))
     with pytest.raises(StrandLawError, match="was made for 20 positions"):
         stack(torch.randn(2, 4, 21))
+
+
+def test_a_replaced_layer_is_what_runs() -> None:
+    from strandwise.layers import Tanh
+
+    class Twice(ReLU):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * super().forward(x)
+
+    x = random_input(regular(2), 20)
+    for layer in (Tanh(regular(2)), Twice(regular(2))):
+        stack = Stack(*chain(regular(2), True, None, 20)).double()
+        stack.layers[1] = layer
+        torch.testing.assert_close(stack(x), one_by_one(copy.deepcopy(stack), x), rtol=0, atol=1e-12)

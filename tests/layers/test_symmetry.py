@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from strandwise.errors import StrandLawError
 from strandwise.layers import BatchNorm1d, Conjoined, Conv1d, Head, Merge, PerStrand, ReLU, Stack, freeze
 from strandwise.layers.head import LINKS
-from strandwise.strand import StrandType, dna, plain, regular, revcomp, stranded, unstranded
+from strandwise.strand import StrandType, dna, odd, plain, regular, revcomp, stranded, unstranded
 from strandwise.testing import assert_strand_law, random_input, randomise
 
 
@@ -189,3 +189,18 @@ def test_a_frozen_model_keeps_its_merge(merge: Merge) -> None:
     x = random_input(dna(), 12)
     with torch.no_grad():
         torch.testing.assert_close(freeze(conjoined)(x)["bound"], conjoined(x)["bound"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("merge", "link"), [(Merge("max"), "identity"), (Merge(after_link=True), "log1p")])
+def test_odd_outputs_are_merged_only_by_what_keeps_their_sign(merge: Merge, link: str) -> None:
+    class Signed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.input_types, self.output_types = {"x": dna()}, {"y": odd(1).pooled()}
+
+        def forward(self, x):
+            return {"y": x[:, :1].sum(2)}
+
+    with pytest.raises(StrandLawError, match=r"'y' is odd\(1\).pooled\(\), whose sign flips"):
+        Conjoined(Signed(), merge, links={"y": link})
+    Conjoined(Signed(), links={"y": link})

@@ -30,7 +30,6 @@ from strandwise.layers import (
     Tanh,
     TypedModule,
     WeightedSum,
-    share_masks,
 )
 from strandwise.models.twins import LAWFUL_ONLY, TWINS, both_strands, same_sum, twin_of
 from strandwise.strand import StrandType, dna, mirror, odd, plain, regular, revcomp, stranded, unstranded
@@ -121,7 +120,6 @@ def test_a_twin_does_for_both_strands_what_the_layer_does_for_one(name: str, tra
 @pytest.mark.parametrize("kind", [Dropout, ChannelDropout])
 def test_dropout_has_a_lawful_twin(kind: type[Dropout] | type[ChannelDropout], type_: StrandType, train: bool) -> None:
     layer = kind(type_, 0.3)
-    share_masks(layer)
     twin = twin_of(layer, LENGTH).train(train)
     assert isinstance(twin, kind)
     assert (twin.p, twin.in_type, twin.strands) == (0.3, regular(3), 1)

@@ -81,7 +81,7 @@ def means_table(grid: Grid, wide: pd.DataFrame, data: str) -> str:
         line.append(f"{seeds['max_deviation'].max():.1e}")
         lines.append(line)
     note = (
-        "Means over seeds; intervals are 95 % percentile intervals of the mean (10,000 bootstrap resamples of seeds); "
+        "Means over seeds; intervals are Student's 95 % intervals of the mean, from the spread over seeds; "
         "sd is the standard deviation over seeds; strand deviation is the largest difference between the logits of a "
         "sequence and of its reverse complement, over one plus the largest logit."
     )

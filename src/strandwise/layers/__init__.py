@@ -6,7 +6,7 @@ from strandwise.layers.attention_pool import AttentionPool1d, GlobalAttentionPoo
 from strandwise.layers.conv import Conv1d
 from strandwise.layers.crop import Crop1d
 from strandwise.layers.dense import Dense, SumChannels
-from strandwise.layers.dropout import ChannelDropout, Dropout, share_masks
+from strandwise.layers.dropout import ChannelDropout, Dropout, shared_masks
 from strandwise.layers.head import Head, binary_head, profile_heads
 from strandwise.layers.layer_norm import GroupNorm, LayerNorm
 from strandwise.layers.norm import BatchNorm1d
@@ -60,5 +60,5 @@ __all__ = [
     "freeze",
     "penalties",
     "profile_heads",
-    "share_masks",
+    "shared_masks",
 ]

@@ -1,5 +1,8 @@
 """Dropout that forgets the same values on both strands, so that the law holds in training too."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +22,7 @@ class Masked(TypedModule):
 
     Attributes:
         strands: rows of a batch that are the same sequences on other strands, one block after the other; they
-            share a mask. 1 outside of the wrappers that stack strands, which set it by `share_masks`.
+            share a mask. 1 outside of the wrappers that stack strands, which set it by `shared_masks`.
 
     Raises:
         StrandLawError: a chance that is not in its range.
@@ -104,11 +107,19 @@ class ChannelDropout(Masked):
         return nn.Dropout1d(self.p) if self.in_type.positions else nn.Dropout(self.p)
 
 
-def share_masks(module: nn.Module, strands: int = 2) -> None:
-    """Let the dropout inside a module that is run on stacked strands forget the same on each of them.
+@contextmanager
+def shared_masks(module: nn.Module, strands: int = 2) -> Iterator[None]:
+    """Let the dropout inside a module forget the same on each of several strands, while the block runs.
 
     Rows ``[x, revcomp(x)]`` then meet equal masks, without which the two strands would differ in training.
+    Afterwards the module is as it was, for whoever uses it on single strands.
     """
-    for layer in module.modules():
-        if isinstance(layer, Masked):
-            layer.strands *= strands
+    # A module without training draws nothing, and tracers do not like attributes that change.
+    layers = [layer for layer in module.modules() if isinstance(layer, Masked)] if module.training else []
+    for layer in layers:
+        layer.strands *= strands
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.strands //= strands

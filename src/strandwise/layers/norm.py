@@ -28,6 +28,7 @@ class BatchNorm1d(TypedModule):
     running_var: Tensor
     partner: Tensor
     even: Tensor | None
+    in_orbit: Tensor
 
     def __init__(self, type: StrandType, *, momentum: float = 0.1, eps: float = 1e-5) -> None:  # noqa: A002
         super().__init__(type, type)
@@ -40,6 +41,9 @@ class BatchNorm1d(TypedModule):
         self.register_buffer("partner", torch.tensor(type.partner), persistent=False)
         signs = torch.tensor(type.sign)
         self.register_buffer("even", (signs > 0).float() if (signs < 0).any() else None, persistent=False)
+        members = torch.tensor([1 if c == p else 2 for c, p in enumerate(type.partner)])
+        members = members[self.weight.first] if type.lawful else torch.ones(type.channels)
+        self.register_buffer("in_orbit", members.float(), persistent=False)
         self.paired = type.lawful and type.partner != tuple(range(type.channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,10 +75,10 @@ class BatchNorm1d(TypedModule):
     def _remember(self, mean: Tensor, variance: Tensor, x: Tensor) -> None:
         if self.weight.tied:
             mean, variance = mean[self.weight.first], variance[self.weight.first]
-        # An odd channel has no mean to lose, but the same correction keeps one rule for all channels.
-        n = x.numel() // x.shape[1] * (2 if self.paired else 1)
+        # A pair has twice the values of a channel alone. An odd channel has no mean to lose, but one rule is enough.
+        n = x.numel() // x.shape[1] * self.in_orbit
         self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
-        self.running_var.lerp_(variance.to(self.running_var) * (n / max(n - 1, 1)), self.momentum)
+        self.running_var.lerp_(variance.to(self.running_var) * (n / (n - 1).clamp(min=1)), self.momentum)
 
     @torch.no_grad()
     def frozen(self) -> nn.Module:

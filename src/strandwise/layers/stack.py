@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from strandwise.errors import StrandLawError
-from strandwise.layers.activation import Activation
+from strandwise.layers.activation import Activation, ReLU
 from strandwise.layers.fusion import Fused
 from strandwise.layers.norm import BatchNorm1d
 from strandwise.layers.pool import MaxPool1d
@@ -27,21 +27,19 @@ class Stack(TypedModule):
                 )
         super().__init__(layers[0].in_type, layers[-1].out_type)
         self.layers = nn.ModuleList(layers)
-        self._steps = list(_steps(layers))
 
     def __iter__(self) -> Iterator[nn.Module]:
         return iter(self.layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers in order, those that can be done in one step together."""
-        for members, then in self._steps:
-            layers = [self.layers[member] for member in members]
+        for layers, then in _steps(list(self.layers)):
             if then is None or any(map(_watched, layers)):
                 for layer in layers:
                     x = layer(x)
             else:
-                if then.window is not None:
-                    layers[-1].out_length(x.shape[-1])  # pyright: ignore[reportCallIssue]
+                if isinstance(layers[-1], MaxPool1d):
+                    layers[-1].out_length(x.shape[-1])
                 x = layers[0].followed(x, then)  # pyright: ignore[reportCallIssue]
         return x
 
@@ -60,19 +58,22 @@ class Stack(TypedModule):
         return ""
 
 
-def _steps(layers: Sequence[TypedModule]) -> Iterator[tuple[range, Fused | None]]:
-    """Yield runs of layers, by index, and what a normalisation that leads them does in the same step."""
+def _steps(layers: Sequence[nn.Module]) -> Iterator[tuple[Sequence[nn.Module], Fused | None]]:
+    """Yield runs of layers, and what a normalisation that leads them does in the same step.
+
+    Asked at every call and of the very classes: a layer may be replaced, and a subclass may do something else.
+    """
     at = 0
     while at < len(layers):
         first, then = at, None
         at += 1
-        if isinstance(layers[first], BatchNorm1d) and layers[first].in_type.positions:
+        if type(norm := layers[first]) is BatchNorm1d and norm.in_type.positions:
             then = Fused()
-            if at < len(layers) and isinstance(layer := layers[at], Activation) and layer.name == "relu":
+            if at < len(layers) and type(layer := layers[at]) in (ReLU, Activation) and layer.name == "relu":
                 then, at = then._replace(relu=True), at + 1
-            if at < len(layers) and isinstance(pool := layers[at], MaxPool1d) and not pool.from_both_ends:
+            if at < len(layers) and type(pool := layers[at]) is MaxPool1d and not pool.from_both_ends:
                 then, at = then._replace(window=(pool.width, pool.stride)), at + 1
-        yield range(first, at), then
+        yield layers[first:at], then
 
 
 def _watched(layer: nn.Module) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from strandwise.errors import StrandLawError
-from strandwise.layers.dropout import share_masks
+from strandwise.layers.dropout import shared_masks
 from strandwise.layers.head import LINKS, Head
 from strandwise.layers.typed import TypedModule, freeze
 from strandwise.strand import StrandType, declared_types, mirror, plain, regular, revcomp
@@ -52,13 +52,13 @@ class PerStrand(TypedModule):
         out_type = regular(inner.channels)
         super().__init__(in_type, out_type if inner.positions else out_type.pooled())
         self.module = module
-        share_masks(module)
         n = inner.channels
         self._mirror = mirror(n) if inner.positions else mirror(n).pooled()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(batch, channels, positions)`` to ``(batch, 2n[, positions])``."""
-        both = self.module(torch.cat([x, revcomp(x, self.in_type)]))
+        with shared_masks(self.module):
+            both = self.module(torch.cat([x, revcomp(x, self.in_type)]))
         forward, reverse = _strands(both)
         return torch.cat([forward, revcomp(reverse, self._mirror)], dim=1)
 
@@ -95,6 +95,10 @@ class Merge:
                 "the maximum after a link that rises is the maximum before it: merge by 'max' before the link."
             )
 
+    def keeps_sign(self, link: str) -> bool:
+        """Return whether merging minus two answers gives minus their merge."""
+        return self.how == "mean" and (not self.after_link or link in ("identity", "logistic"))
+
     def __call__(self, a: Tensor, b: Tensor, link: str) -> Tensor:
         """Return the logits of both, given the link that follows them."""
         if self.how == "max":
@@ -129,10 +133,15 @@ class Conjoined(nn.Module):
                     "and outputs say how they look from the other strand."
                 )
         self.model = model
-        share_masks(model)
         self.merge = merge or Merge()
         heads: Iterable[Head] = getattr(model, "heads", ())
         self.links = dict(links) if links is not None else {head.name: head.link for head in heads}
+        for name, kind in self.output_types.items():
+            if min(kind.sign) < 0 and not self.merge.keeps_sign(self.links.get(name, "identity")):
+                raise StrandLawError(
+                    f"'{name}' is {kind}, whose sign flips, and {self.merge} does not keep the law for it: merge such "
+                    "outputs by the mean before the link."
+                )
         missing = [name for name in self.output_types if name not in self.links]
         if self.merge.after_link and missing:
             raise StrandLawError(
@@ -147,7 +156,8 @@ class Conjoined(nn.Module):
             raise StrandLawError(f"{type(self.model).__name__} declares the inputs {known}: give those, in that order.")
         given = dict(zip(self.input_types, inputs, strict=False)) | named
         both = [torch.cat([x, revcomp(x, self.input_types[name])]) for name, x in given.items()]
-        result = self.model(**dict(zip(given, both, strict=True))) if named else self.model(*both)
+        with shared_masks(self.model):
+            result = self.model(**dict(zip(given, both, strict=True))) if named else self.model(*both)
         if not isinstance(result, Mapping):
             result = {"output": result}
         merged = {}

@@ -1,5 +1,6 @@
 """Whether one model is better than another over seeds: exact rank tests, intervals, and many tests at once."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -100,23 +101,21 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
     return corrected
 
 
-def mean_interval(
-    values: ArrayLike, seed: int = 0, resamples: int = 10_000, level: float = 0.95
-) -> tuple[float, float]:
-    """Return a bootstrap percentile interval of a mean over seeds; NaN for fewer than two.
+def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Return Student's interval of a mean over seeds; NaN for fewer than two.
+
+    A bootstrap of three or five seeds would be far too narrow: it holds the mean in 72 or 86 of 100 cases that
+    it promises 95 of.
 
     Args:
         values: ``(n,)``.
-        seed: fixes the resamples.
-        resamples: how many.
-        level: the share of resampled means inside.
+        level: how often it holds the mean, for values that scatter normally.
     """
     sample = _sample(values)
     if len(sample) < 2:
         return float("nan"), float("nan")
-    drawn = np.random.default_rng(seed).choice(sample, (resamples, len(sample))).mean(axis=1)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    half = stats.t.ppf((1 + level) / 2, len(sample) - 1) * sample.std(ddof=1) / math.sqrt(len(sample))
+    return float(sample.mean() - half), float(sample.mean() + half)
 
 
 def _tails(ranks: NDArray[np.float64], taken: float, of: int | None = None) -> tuple[float, float]:
