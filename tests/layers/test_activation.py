@@ -5,6 +5,7 @@ from torch import nn
 from strandwise.errors import StrandLawError
 from strandwise.layers import Activation, BatchNorm1d, IrrepActivation, ReLU, Stack, Tanh, freeze
 from strandwise.layers.activation import FUNCTIONS
+from strandwise.layers.stack import _steps
 from strandwise.strand import odd, plain, regular, unstranded
 from strandwise.testing import random_input
 
@@ -77,8 +78,8 @@ def test_a_relu_by_name_is_done_in_the_same_step_as_a_norm() -> None:
     by_name, by_class = (
         Stack(BatchNorm1d(regular(2)), relu) for relu in (Activation(regular(2), "relu"), ReLU(regular(2)))
     )
-    assert len(by_name._steps) == len(by_class._steps) == 1
-    assert len(Stack(BatchNorm1d(regular(2)), Activation(regular(2), "elu"))._steps) == 2
+    assert len(list(_steps(list(by_name)))) == len(list(_steps(list(by_class)))) == 1
+    assert len(list(_steps(list(Stack(BatchNorm1d(regular(2)), Activation(regular(2), "elu")))))) == 2
     x = random_input(regular(2), 9).float()
     torch.testing.assert_close(by_name(x), by_class(x))
 
