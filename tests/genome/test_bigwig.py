@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from strandwise.errors import InputError, OutputError
+from strandwise.genome import bigwig
 from strandwise.genome.bigwig import BigWig, write_bigwig
 
 SIZES = {"chrI": 1000, "chrII": 500, "chrIII": 40}
@@ -129,11 +132,56 @@ def test_an_error_in_the_middle_of_the_intervals_comes_through(path: Path, capfd
 def test_places_and_sizes_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must end with"):
         write_bigwig(tmp_path / "a.wig", SIZES, INTERVALS)
-    with pytest.raises(InputError, match="cannot be 4294967296 bp"):
-        write_bigwig(tmp_path / "a.bw", {"chrI": 2**32}, INTERVALS)
+    with pytest.raises(InputError, match="cannot be 2147483648 bp"):
+        write_bigwig(tmp_path / "a.bw", {"chrI": 2**31}, INTERVALS)
     (tmp_path / "a.bw").mkdir()
     with pytest.raises(OutputError, match="cannot be written"):
         write_bigwig(tmp_path / "a.bw", SIZES, INTERVALS)
+
+
+def test_chromosomes_longer_than_the_library_counts_are_refused(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    place = content.index(struct.pack("<I", 500), struct.unpack("<Q", content[8:16])[0])
+    struct.pack_into("<I", content, place, 2**31)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"signal.bw: chromosome 'chrII' is 2147483648 bp, and 2147483647 is the most"):
+        BigWig(path)
+    struct.pack_into("<I", content, place, 2**31 - 1)
+    path.write_bytes(content)
+    assert BigWig(path).values("chrII", 99, 101).tolist() == [0, 0.125]
+    assert BigWig(path).values("chrII", 2**31 - 2, 2**31 - 1).tolist() == [0]
+
+
+def test_intervals_longer_than_what_is_read_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = BigWig(path)
+    whole = file.values("chrI", 0, 1000, np.nan)
+    monkeypatch.setattr(bigwig, "_AT_ONCE", 7)
+    for start, end in ((0, 1000), (3, 10), (3, 11), (5, 6), (993, 1000)):
+        assert np.array_equal(file.values("chrI", start, end, np.nan), whole[start:end], equal_nan=True)
+
+
+RUNS = st.lists(st.tuples(st.integers(0, 6), st.integers(1, 6), st.floats(-9, 9, width=32)), max_size=12)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(RUNS, st.integers(0, 9), st.integers(-3, 150), st.integers(-3, 150), st.sampled_from([0.0, -7.5]))
+def test_values_against_a_table_of_positions(
+    tmp_path: Path, runs: list, rest: int, start: int, end: int, missing: float
+) -> None:
+    intervals, table, position = [], {}, 0
+    for gap, length, value in [*runs, (0, 1, 1.0)]:
+        first, position = position + gap, position + gap + length
+        intervals.append(("chrI", first, position, value))
+        table.update(dict.fromkeys(range(first, position), value))
+    size = position + rest
+    write_bigwig(tmp_path / "a.bw", {"chrI": size}, intervals)
+    file = BigWig(tmp_path / "a.bw")
+    if 0 <= start <= end <= size:
+        expected = [table.get(i, missing) for i in range(start, end)]
+        assert file.values("chrI", start, end, missing).tolist() == expected
+    else:
+        with pytest.raises(InputError, match=f"chrI:{start}-{end} is not an interval of chrI, which is {size} bp"):
+            file.values("chrI", start, end, missing)
 
 
 def test_numpy_numbers_are_written(tmp_path: Path) -> None:

@@ -95,7 +95,9 @@ def test_an_older_index_is_built_anew_and_used_only_if_it_fits(fasta: Path, monk
     assert fai.stat().st_mtime > 1
 
 
-@pytest.mark.parametrize("content", ["", "nonsense\n", "chrI\t23\t12\t10\n", "chrI\t-3\t12\t10\t11\n"])
+@pytest.mark.parametrize(
+    "content", ["", "nonsense\n", "chrI\t23\t12\t10\n", "chrI\t-3\t12\t10\t11\n", f"chrI\t{9**40}\t12\t10\t11\n"]
+)
 def test_a_broken_index_is_built_anew(fasta: Path, content: str) -> None:
     fasta.with_name("genome.fa.fai").write_text(content)
     assert indexed_sizes(fasta)["chrII"] == 10
@@ -117,6 +119,31 @@ def test_a_missing_block_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             indexed_sizes(path)
     assert indexed_sizes(path) == {"a": 4}
     assert (tmp_path / "g.fa.gz.gzi").exists()
+
+
+def test_a_bgzip_fasta_without_its_end_is_refused(tmp_path: Path) -> None:
+    path = bgzipped(tmp_path / "g.fa.gz", TEXT)
+    path.write_bytes(path.read_bytes()[:-28])
+    with pytest.raises(InputError, match=r"g.fa.gz: the compressed file is cut off"):
+        indexed_sizes(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["g.fa.gz"]
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\1" + bytes(7), b"\1" + bytes(15)])
+def test_a_broken_block_index_is_built_anew_or_refused(
+    tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bgzipped(tmp_path / "g.fa.gz", ">a\n" + "ACGTACGTAC\n" * 20000)
+    indexed_sizes(path)
+    gzi = tmp_path / "g.fa.gz.gzi"
+    whole = gzi.read_bytes()
+    gzi.write_bytes(content)
+    with monkeypatch.context() as context:
+        read_only(context)
+        with pytest.raises(InputError, match=r"its index cannot be read .*samtools faidx"):
+            indexed_sizes(path)
+    assert indexed_sizes(path) == {"a": 200000}
+    assert gzi.read_bytes() == whole
 
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:

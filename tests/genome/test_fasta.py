@@ -5,7 +5,7 @@ import pysam
 import pytest
 
 from strandwise.errors import InputError, OutputError
-from strandwise.genome.fasta import FastaRecord, is_bgzip, is_gzip, read_fasta, write_fasta
+from strandwise.genome.fasta import FastaRecord, check_bgzip_end, is_bgzip, is_gzip, read_fasta, write_fasta
 from strandwise.sequence import encode
 
 
@@ -61,6 +61,22 @@ def test_refuses_damaged_binary_and_missing_files(tmp_path: Path) -> None:
         list(read_fasta(path))
     with pytest.raises(InputError, match=r"did you mean 'a.fa.gz'"):
         list(read_fasta(tmp_path / "a.fa"))
+
+
+def test_bgzip_without_its_last_block_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.fa.gz"
+    write_fasta(path, [("s", "ACGT" * 50_000)], bgzip=True)
+    whole = path.read_bytes()
+    check_bgzip_end(path)
+    # Where a block ends, a reader sees the end of a shorter file.
+    for content in (whole[:-28], whole[:-1], whole[:20]):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"a.fa.gz: the compressed file is cut off .* Copy it again"):
+            check_bgzip_end(path)
+        with pytest.raises(InputError, match="cut off"):
+            next(read_fasta(path))
+    path.write_bytes(gzip.compress(b">s\nACGT\n"))
+    check_bgzip_end(path)
 
 
 @pytest.mark.parametrize("bgzip", [False, True])

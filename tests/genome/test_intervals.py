@@ -63,6 +63,39 @@ def test_overlaps_any_against_every_pair(ours: list, theirs: list) -> None:
     assert overlaps_any(frame, table(*theirs)).tolist() == expected
 
 
+EDGES = st.lists(
+    st.tuples(st.sampled_from(["chrI", "chrII"]), st.integers(-2, 1002), st.integers(0, 600)).map(
+        lambda t: (t[0], t[1], t[1] + t[2])
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(EDGES)
+def test_check_within_against_every_interval(rows: list) -> None:
+    outside = [(chrom, start, end) for chrom, start, end in rows if start < 0 or end > SIZES[chrom]]
+    if not outside:
+        check_within(table(*rows), SIZES, "a.bed")
+        return
+    chrom, start, end = outside[0]
+    with pytest.raises(InputError) as error:
+        check_within(table(*rows), SIZES, "a.bed")
+    assert f"a.bed: {chrom}:{start}-{end} " in str(error.value)
+    assert (f"and {len(outside) - 1} more" in str(error.value)) == (len(outside) > 1)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from(sorted(SIZES)), st.integers(0, 1002), st.integers(0, 1002), st.sampled_from(["", ","]))
+def test_a_region_that_is_written_is_read_back(chrom: str, start: int, end: int, thousands: str) -> None:
+    text = f"{chrom}:{start:{thousands}}-{end:{thousands}}"
+    if start < end <= SIZES[chrom]:
+        assert parse_region(text, SIZES) == (chrom, start, end)
+    else:
+        with pytest.raises(InputError, match="region '"):
+            parse_region(text, SIZES)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from strandwise.errors import InputError
 from strandwise.genome.names import NameMatch, candidates, match_names, name_hint
@@ -75,3 +77,37 @@ def test_hint_knows_what_spelling_cannot() -> None:
     assert name_hint("1", ["chr1", "chr2"]) == " (did you mean 'chr1'?)"
     assert name_hint("chrIIX", ["chrIII"]) == " (did you mean 'chrIII'?)"
     assert name_hint("plasmid", ["chr1"]) == ""
+
+
+NAMES = st.lists(
+    st.sampled_from(
+        [f"{prefix}{name}" for prefix in ("", "chr", "Chr", "CHR") for name in ("1", "2", "II", "X", "x", "M", "MT")]
+        + ["Mito", "mitochondrion", "scaffold_7", "chr", ""]
+    ),
+    max_size=7,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(NAMES, NAMES)
+def test_whatever_the_names_a_match_is_one_to_one_and_says_what_is_missing(wanted: list, available: list) -> None:
+    found = match(wanted, available)
+    assert set(found.mapping) | set(found.missing) == set(wanted)
+    assert not set(found.mapping) & set(found.missing)
+    assert set(found.mapping.values()) <= set(available)
+    assert len(set(found.mapping.values())) == len(found.mapping)
+    assert all(found.mapping[name] == name for name in set(wanted) & set(available))
+    assert match(wanted[::-1], available[::-1]).mapping == found.mapping
+    # Nothing that differs by more than case, "chr" and the names of the mitochondrion becomes the other.
+    mitochondrion = {"m", "mt", "mito", "mitochondrion"}
+    for name, other in found.mapping.items():
+        ours, theirs = (text.lower().removeprefix("chr") for text in (name, other))
+        assert ours == theirs or {ours, theirs} <= mitochondrion
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 99), min_size=1, unique=True))
+def test_chr_is_put_before_names_and_taken_off(numbers: list) -> None:
+    bare, full = [str(number) for number in numbers], [f"chr{number}" for number in numbers]
+    assert match(bare, full).require().mapping == dict(zip(bare, full, strict=True))
+    assert match(full, bare).require().mapping == dict(zip(full, bare, strict=True))

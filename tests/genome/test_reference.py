@@ -1,11 +1,14 @@
 import os
 import pickle
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pysam
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from strandwise.errors import InputError
 from strandwise.genome.fasta import write_fasta
@@ -15,10 +18,12 @@ from strandwise.sequence import decode
 LETTERS = {"chrI": "".join(np.random.default_rng(0).choice(list("ACGTNacgtR"), 1000)), "chrII": "ACGTACGTAC"}
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "bgzip"])
-def genome(request, tmp_path: Path) -> Genome:
-    path = tmp_path / ("g.fa.gz" if request.param else "g.fa")
-    write_fasta(path, list(LETTERS.items()), bgzip=request.param)
+@pytest.fixture(params=["plain", "bgzip", "2bit"])
+def genome(request, tmp_path: Path, write_twobit: Callable[..., Path]) -> Genome:
+    if request.param == "2bit":
+        return Genome(write_twobit({name: letters.replace("R", "N") for name, letters in LETTERS.items()}))
+    path = tmp_path / ("g.fa.gz" if request.param == "bgzip" else "g.fa")
+    write_fasta(path, list(LETTERS.items()), bgzip=request.param == "bgzip")
     return Genome(path)
 
 
@@ -88,6 +93,24 @@ def test_a_genome_that_goes_away(genome: Genome) -> None:
     genome.path.unlink()
     with pytest.raises(InputError, match="no such file"):
         copy.fetch("chrII", 0, 5)
+
+
+POSITION = st.integers(-130, 1130)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(sorted(LETTERS)), POSITION, st.integers(-3, 200) | POSITION, st.booleans())
+def test_any_interval_against_letters_one_by_one(
+    genome: Genome, chrom: str, start: int, length: int, pad: bool
+) -> None:
+    whole, end = LETTERS[chrom].upper().replace("R", "N"), start + length
+    inside = start >= 0 and end <= len(whole)
+    if length < 0 or not (pad or inside):
+        with pytest.raises(InputError, match=f"{chrom}:{start}-{end} "):
+            genome.fetch(chrom, start, end, pad=pad)
+        return
+    expected = [whole[i] if 0 <= i < len(whole) else "N" for i in range(start, end)]
+    assert list(decode(genome.fetch(chrom, start, end, pad=pad))) == expected
 
 
 def test_letters_that_are_not_dna_are_named(tmp_path: Path) -> None:

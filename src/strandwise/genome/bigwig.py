@@ -1,7 +1,6 @@
 """Signal along a genome, read from and written to bigWig files."""
 
 import math
-import struct
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,49 +11,17 @@ from numpy.typing import NDArray
 
 from strandwise.errors import InputError, OutputError
 from strandwise.files import atomic_path, existing_file
+from strandwise.genome.bbi import check_bigwig, damaged
 from strandwise.genome.handles import OwnHandle
 from strandwise.genome.names import name_hint
 
 _ENDINGS = (".bw", ".bigWig", ".bigwig")
-_MAGIC = 0x888FFC26
-_HEADER = "HHQQQHHQQI"
-_ZOOM = "IIQQ"
+_AT_ONCE = 1 << 20
+# The library counts positions in 32 bits with a sign, and finds nothing at all on a longer chromosome.
+_LONGEST = 2**31 - 1
 _LARGEST = float(np.finfo(np.float32).max)
 
 Interval = tuple[str, int | np.integer, int | np.integer, float | np.floating]
-
-
-def _damaged(path: Path) -> InputError:
-    return InputError(f"{path}: the bigWig file is damaged or cut off. Copy it again, or make it anew.")
-
-
-def _check_complete(path: Path) -> None:
-    """Refuse what is not a whole bigWig, before a reader meets it (Kent et al. 2010, Supplement).
-
-    A bigWig begins and ends with the same four bytes; writers that leave out the last four exist, so a
-    file without them is refused only if a table named in its header lies behind its end.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        start = stream.read(64)
-        if len(start) < 4:
-            raise InputError(f"{path}: the file is empty or cut off; a bigWig file is expected.")
-        order = next((o for o in "<>" if struct.unpack(f"{o}I", start[:4])[0] == _MAGIC), None)
-        if order is None:
-            raise InputError(f"{path}: this is not a bigWig file; it begins with {start[:4]!r}.")
-        if len(start) < 64:
-            raise _damaged(path)
-        _, zooms, tree, data, index, *_, summary, _ = struct.unpack(f"{order}{_HEADER}", start[4:56])
-        levels = stream.read(24 * zooms)
-        stream.seek(max(size - 4, 0))
-        whole = struct.unpack(f"{order}I", stream.read(4))[0] == _MAGIC
-    if len(levels) < 24 * zooms:
-        raise _damaged(path)
-    places = [tree, data, index, summary]
-    for _, _, *offsets in struct.iter_unpack(f"{order}{_ZOOM}", levels):
-        places += offsets
-    if max(places) >= size or min(tree, data, index) == 0 or not (whole or zooms):
-        raise _damaged(path)
 
 
 def _is_reading_error(error: BaseException) -> bool:
@@ -73,10 +40,10 @@ def _open_bigwig(path: Path) -> pybigtools.BBIReader:
     existing_file(path, "bigWig file")
     try:
         return pybigtools.open(str(path))
-    except Exception as error:
+    except BaseException as error:
         if not _is_reading_error(error):
             raise
-        raise _damaged(path) from error
+        raise damaged(path) from error
 
 
 class BigWig:
@@ -91,12 +58,12 @@ class BigWig:
             without signal.
 
     Raises:
-        InputError: the file is missing, not a bigWig, or cut off.
+        InputError: the file is missing, not a bigWig, damaged or cut off, or has a chromosome of 2**31 bp or more.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = existing_file(path, "bigWig file")
-        _check_complete(self.path)
+        check_bigwig(self.path)
         if self.path.suffix not in _ENDINGS:
             raise InputError(
                 f"{self.path}: the name of a bigWig file must end with .bw or .bigWig: "
@@ -104,6 +71,12 @@ class BigWig:
             )
         self._file = OwnHandle(partial(_open_bigwig, self.path))
         self.sizes: dict[str, int] = dict(self._file.get().chroms())
+        for chrom, size in self.sizes.items():
+            if size > _LONGEST:
+                raise InputError(
+                    f"{self.path}: chromosome '{chrom}' is {size} bp, and {_LONGEST} is the most that can be read. "
+                    "If it is not that long, the file is damaged: copy it again."
+                )
 
     def values(self, chrom: str, start: int, end: int, missing: float = 0.0) -> NDArray[np.float32]:
         """Return the signal of an interval, one value for each base pair.
@@ -129,13 +102,19 @@ class BigWig:
                 f"{self.path}. Is it from another assembly?"
             )
         file = self._file.get()
+        found = np.empty(end - start, dtype=np.float32)
+        # The reader works in 64 bits; a chromosome at once would take three times the memory, and longer.
+        part = np.empty(min(_AT_ONCE, end - start), dtype=np.float64)
         try:
-            found = file.values(chrom, start, end, fillna=float(missing))
+            for first in range(start, end, _AT_ONCE):
+                last = min(first + _AT_ONCE, end)
+                file.values(chrom, first, last, fillna=float(missing), arr=part[: last - first])
+                found[first - start : last - start] = part[: last - first]
         except BaseException as error:
             if not _is_reading_error(error):
                 raise
-            raise _damaged(self.path) from error
-        return found.astype(np.float32)
+            raise damaged(self.path) from error
+        return found
 
     def __repr__(self) -> str:
         return f"BigWig('{self.path}', {len(self.sizes)} chromosomes)"
@@ -195,7 +174,7 @@ def write_bigwig(path: str | Path, sizes: dict[str, int], intervals: Iterable[In
     if path.suffix not in _ENDINGS:
         raise InputError(f"{path}: the name of a bigWig file must end with .bw or .bigWig.")
     for chrom, size in sizes.items():
-        if not 0 < size < 2**32:
+        if not 0 < size <= _LONGEST:
             raise InputError(f"{path}: chromosome '{chrom}' cannot be {size} bp in a bigWig file.")
     checked = _Checked(intervals, sizes, path)
     with atomic_path(path) as temporary:
@@ -220,7 +199,7 @@ def write_bigwig(path: str | Path, sizes: dict[str, int], intervals: Iterable[In
 def _check_written(temporary: Path, path: Path, covered: int) -> None:
     """Refuse a file that the writer left half-made, as on a full disk, which it does not report."""
     try:
-        _check_complete(temporary)
+        check_bigwig(temporary)
         complete = _open_bigwig(temporary).info()["summary"]["basesCovered"] == covered
     except InputError:
         complete = False

@@ -1,6 +1,8 @@
 """The index of a genome FASTA (.fai, and .gzi beside bgzip): built where missing, checked before use."""
 
+import gzip
 import os
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +13,13 @@ from filelock import FileLock
 
 from strandwise.errors import InputError
 from strandwise.files import atomic_path, existing_file, writing_errors
-from strandwise.genome.fasta import is_bgzip, is_gzip
+from strandwise.genome.byte_ranges import gzi_path, open_bytes
+from strandwise.genome.fasta import check_bgzip_end, is_bgzip, is_gzip
 
 # Enough of a header to hold its name.
 _HEADER = 8192
 _SAMPLED = 100
+_LARGEST = 1 << 48
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,8 @@ def fai_path(fasta: Path) -> Path:
     return fasta.with_name(fasta.name + ".fai")
 
 
-def gzi_path(fasta: Path) -> Path:
-    """Return where the block index of a bgzip FASTA file lies."""
-    return fasta.with_name(fasta.name + ".gzi")
-
-
-def indexed_sizes(fasta: str | Path) -> dict[str, int]:
-    """Return the chromosomes of a genome and their sizes in bp, in file order, with an index that fits.
+def indexed(fasta: str | Path) -> dict[str, IndexEntry]:
+    """Return where each chromosome of a genome lies, in file order, by an index that fits.
 
     An index that is missing, older than the FASTA or at odds with it is built anew where the folder can
     be written.
@@ -68,7 +67,12 @@ def indexed_sizes(fasta: str | Path) -> dict[str, int]:
                 f"{path}: {reason}, and the folder cannot be written. Run `samtools faidx {path}` "
                 "where it can, or copy the genome to another folder."
             )
-    return {entry.name: entry.length for entry in _read_fai(path)}
+    return {entry.name: entry for entry in _read_fai(path)}
+
+
+def indexed_sizes(fasta: str | Path) -> dict[str, int]:
+    """Return the chromosomes of a genome and their sizes in bp, in file order (see `indexed`)."""
+    return {name: entry.length for name, entry in indexed(fasta).items()}
 
 
 def build_index(path: Path) -> None:
@@ -119,9 +123,11 @@ def _refuse_other_formats(path: Path) -> None:
             f"{path}: compressed with gzip, which cannot be read from the middle. "
             f"Compress it with bgzip instead: `gunzip {path} && bgzip {bare}`."
         )
+    check_bgzip_end(path)
     try:
-        start = _read_at(path, 0, 1024).lstrip()
-    except OSError as error:
+        with gzip.open(path) if is_gzip(path) else path.open("rb") as stream:
+            start = stream.read(1024).lstrip()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: the compressed file is damaged ({error}). Copy it again.") from error
     if not start:
         raise InputError(f"{path}: the file is empty; a genome FASTA is expected.")
@@ -153,7 +159,9 @@ def _read_fai(path: Path) -> list[IndexEntry]:
         for line in fai_path(path).read_text(encoding="utf-8").splitlines():
             name, *numbers = line.split("\t")
             entry = IndexEntry(name, *(int(number) for number in numbers))
-            if min(entry.length, entry.line_letters) < 1 or entry.line_bytes <= entry.line_letters:
+            if max(entry.length, entry.offset, entry.line_bytes) > _LARGEST:
+                raise ValueError(line)
+            if min(entry.length, entry.offset, entry.line_letters) < 1 or entry.line_bytes <= entry.line_letters:
                 raise ValueError(line)
             entries.append(entry)
     except (TypeError, ValueError) as error:
@@ -165,35 +173,19 @@ def _read_fai(path: Path) -> list[IndexEntry]:
 
 def _misfit(path: Path, entries: list[IndexEntry], every: bool) -> str | None:
     """Return where a FASTA is not as its index says, looking between sequences: at all, or at a sample."""
-    count = len(entries)
+    file, count = open_bytes(path, "genome FASTA"), len(entries)
     looked_at = range(count) if every else np.unique(np.linspace(0, count - 1, _SAMPLED).astype(int)).tolist()
     for i in looked_at:
         entry = entries[i]
         # From the end of the sequence before to the first letter there is one header and nothing else.
         before = entries[i - 1].end if i else 0
-        header = _read_at(path, before, min(_HEADER, max(entry.offset - before, 0))).strip()
+        header = file.read(before, min(_HEADER, max(entry.offset - before, 0))).strip()
         if header[:1] != b">" or header[1:].split(maxsplit=1)[:1] != [entry.name.encode()]:
             return f"the header of '{entry.name}' is not where it should be"
-        if b"\n" in header or _read_at(path, entry.offset - 1, 1) != b"\n":
+        if b"\n" in header or file.read(entry.offset - 1, 1) != b"\n":
             return f"'{entry.name}' does not begin where it should"
-        if len(_read_at(path, entry.end - 1, 1).strip()) != 1:
+        if len(file.read(entry.end - 1, 1).strip()) != 1:
             return f"'{entry.name}' ends before its {entry.length} letters"
-    if _read_at(path, entries[-1].end, _HEADER).strip():
+    if file.read(entries[-1].end, _HEADER).strip():
         return f"something follows the last sequence, '{entries[-1].name}'"
     return None
-
-
-def _read_at(path: Path, offset: int, size: int) -> bytes:
-    """Return uncompressed bytes of a FASTA, by its block index if it is compressed."""
-    if not is_bgzip(path):
-        with path.open("rb") as stream:
-            stream.seek(offset)
-            return stream.read(size)
-    with pysam.BGZFile(str(path), "rb", None) as stream:
-        if offset:
-            # Pairs of (compressed, uncompressed) block starts behind a count; the first block goes unsaid.
-            blocks = np.fromfile(gzi_path(path), dtype="<u8")[1:].reshape(-1, 2)
-            block = int(np.searchsorted(blocks[:, 1], offset, side="right")) - 1
-            compressed, plain = (int(start) for start in blocks[block]) if block >= 0 else (0, 0)
-            stream.seek(compressed << 16 | offset - plain)
-        return stream.read(size)

@@ -11,6 +11,8 @@ from strandwise.errors import InputError
 from strandwise.files import atomic_path, existing_file
 
 _GZIP = b"\x1f\x8b"
+# An empty block (SAM specification, 4.1.2).
+_BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _LINE = 60
 
 
@@ -47,6 +49,22 @@ def is_bgzip(path: Path) -> bool:
     return start[:2] == _GZIP and len(start) == 18 and bool(start[3] & 4) and start[12:14] == b"BC"
 
 
+def check_bgzip_end(path: Path) -> None:
+    """Refuse a bgzip file that lost its end, which may otherwise go unnoticed.
+
+    Raises:
+        InputError: the file is bgzip, and does not end with the empty block that bgzip writes last.
+    """
+    if is_bgzip(path):
+        with path.open("rb") as stream:
+            stream.seek(-min(len(_BGZIP_END), path.stat().st_size), 2)
+            if stream.read() != _BGZIP_END:
+                raise InputError(
+                    f"{path}: the compressed file is cut off (it lacks the empty block at the end of every bgzip "
+                    "file). Copy it again."
+                )
+
+
 def read_fasta(path: str | Path) -> Iterator[FastaRecord]:
     """Yield the sequences of a FASTA file one by one, in order; for sets of sequences, not for genomes.
 
@@ -57,6 +75,7 @@ def read_fasta(path: str | Path) -> Iterator[FastaRecord]:
         InputError: the file is empty, damaged or no FASTA, or a sequence is empty, nameless or named twice.
     """
     path = existing_file(path, "FASTA file")
+    check_bgzip_end(path)
     opened = gzip.open if is_gzip(path) else open
     seen: set[str] = set()
     try:

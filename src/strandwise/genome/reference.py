@@ -1,47 +1,51 @@
 """A reference genome on disk, from which any stretch of DNA can be read."""
 
-from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import pysam
 
 from strandwise.errors import InputError
 from strandwise.files import existing_file
-from strandwise.genome.faidx import fai_path, gzi_path, indexed_sizes
-from strandwise.genome.fasta import is_bgzip
-from strandwise.genome.handles import OwnHandle
+from strandwise.genome.indexed_fasta import IndexedFasta
 from strandwise.genome.names import name_hint
-from strandwise.sequence import Codes, N, encode
+from strandwise.genome.twobit import TwoBitFile, is_twobit
+from strandwise.sequence import Codes, N
 
 
-def _open_fasta(path: Path) -> pysam.FastaFile:
-    existing_file(path, "genome FASTA")
-    gzi = str(gzi_path(path)) if is_bgzip(path) else None
-    try:
-        return pysam.FastaFile(str(path), filepath_index=str(fai_path(path)), filepath_index_compressed=gzi)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: the genome can no longer be opened ({error}).") from error
+class _Source(Protocol):
+    """A genome file of one format."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The chromosomes and their sizes in bp, in file order."""
+        ...
+
+    def read(self, chrom: str, start: int, end: int) -> Codes:
+        """Return an interval that lies within its chromosome."""
+        ...
 
 
 class Genome:
-    """Read stretches of a genome from one FASTA file, plain or bgzip.
+    """Read stretches of a genome from one FASTA file, plain or bgzip, or from one 2bit file.
 
-    The file and its index are checked at once (see `faidx.indexed_sizes`); each process and thread
-    opens it for itself, so a Genome can be pickled, forked and shared.
+    What the file holds decides, not its name. The file, and the index of a FASTA, are checked at once (see
+    `faidx.indexed` and `twobit.TwoBitFile`); each process and thread opens it for itself, so a Genome
+    can be pickled, forked and shared.
 
     Attributes:
-        path: the FASTA file.
+        path: the file.
         sizes: chromosomes and their sizes in bp, in file order.
 
     Raises:
-        InputError: the file is missing, no FASTA, compressed with gzip, or has no index that fits.
+        InputError: the file is missing, neither FASTA nor 2bit, damaged, compressed with gzip, or has no
+            index that fits.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.sizes: dict[str, int] = indexed_sizes(self.path)
-        self._file = OwnHandle(partial(_open_fasta, self.path))
+        self.path = existing_file(path, "genome")
+        self._source: _Source = TwoBitFile(self.path) if is_twobit(self.path) else IndexedFasta(self.path)
+        self.sizes: dict[str, int] = self._source.sizes
 
     def fetch(self, chrom: str, start: int, end: int, pad: bool = False) -> Codes:
         """Return the DNA of an interval as codes (see `strandwise.sequence`).
@@ -69,7 +73,7 @@ class Genome:
         inner_start, inner_end = min(max(start, 0), size), max(min(end, size), 0)
         if inner_start >= inner_end:
             return np.full(end - start, N, dtype=np.uint8)
-        codes = self._read(chrom, inner_start, inner_end)
+        codes = self._source.read(chrom, inner_start, inner_end)
         if len(codes) == end - start:
             return codes
         padded = np.full(end - start, N, dtype=np.uint8)
@@ -78,23 +82,12 @@ class Genome:
 
     def load(self, chrom: str) -> Codes:
         """Return a whole chromosome as codes."""
-        return self._read(chrom, 0, self._size(chrom))
+        return self._source.read(chrom, 0, self._size(chrom))
 
     def _size(self, chrom: str) -> int:
         if chrom not in self.sizes:
             raise InputError(f"chromosome '{chrom}' is not in {self.path}{name_hint(chrom, self.sizes)}.")
         return self.sizes[chrom]
-
-    def _read(self, chrom: str, start: int, end: int) -> Codes:
-        where = f"{self.path}, {chrom}:{start}-{end}"
-        file = self._file.get()
-        try:
-            letters = file.fetch(chrom, start, end)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{where}: cannot be read ({error}); the file may be damaged.") from error
-        if len(letters) != end - start:
-            raise InputError(f"{where}: only {len(letters)} letters are there; the file has changed or is damaged.")
-        return encode(letters, ambiguous="n", what=where)
 
     def __repr__(self) -> str:
         return f"Genome('{self.path}', {len(self.sizes)} chromosomes)"
