@@ -1,7 +1,8 @@
 """Run the whole speed suite: `make bench`."""
 
-from benchmarks import layers, training, windows
+from benchmarks import data, layers, training, windows
 
 windows.main()
+data.main()
 layers.main()
 training.main()

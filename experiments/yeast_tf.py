@@ -20,6 +20,7 @@ from strandwise.analysis.evaluation import BLOCK_BP
 from strandwise.data.windows import LabelledWindows
 from strandwise.experiment import Experiment, Run, evaluate, train
 from strandwise.experiment.datasets import read_windows
+from strandwise.prediction import gathered
 from strandwise.scores.bootstrap import Statistic, block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
 from strandwise.sequence import revcomp_codes
 from strandwise.strand import strand_deviation
@@ -71,9 +72,9 @@ def deviation_in_double(run: Run, strategy: str) -> float:
     windows = read_windows(run.experiment).split("test")
     predictor = run.predictor(conjoin=True if strategy == "posthoc" else None)
     predictor = type(predictor)(predictor.network, predictor.conjoin, dtype=torch.float64)
-    codes = [windows.reader.gather(np.arange(500))]
-    forward, reverse = (torch.cat(list(predictor.logits(codes, reverse=turn))) for turn in (False, True))
-    return strand_deviation(forward, reverse, predictor.head.type)
+    ((forward, reverse),) = predictor.both_strands(gathered(windows.take(np.arange(500)), 500))
+    name = predictor.head.name
+    return strand_deviation(forward[name], reverse[name], predictor.head.type)
 
 
 def show_strategies(table: pd.DataFrame) -> None:

@@ -22,6 +22,7 @@ from strandwise.prediction import (
     bigwig_paths,
     check_ending,
     chromosome_frames,
+    chromosome_windows,
     gathered,
     predict_frames,
     write_predictions,
@@ -51,7 +52,7 @@ def genome(make_genome: Callable[..., Genome]) -> Genome:
     return make_genome(chr2="ACGTTGCA" * 30 + "NNNN" + "GATTACA" * 9, chr1=1003, chr10=77)
 
 
-def by_hand(network: SequenceModel, codes: np.ndarray, conjoin: bool) -> np.ndarray:
+def by_hand(network: torch.nn.Module, codes: np.ndarray, conjoin: bool) -> np.ndarray:
     """Predictions one window at a time, with each strand read on its own."""
     rows = []
     for window in codes:
@@ -80,7 +81,7 @@ SIZES = {"chr1": 1000, "chr2": 1000, "chr10": 45}
 @pytest.mark.parametrize("conjoin", [False, True])
 def test_predictions_are_those_of_a_plain_loop(windows: LabelledWindows, conjoin: bool, batch_size: int) -> None:
     network = build()
-    found = list(Predictor(network, conjoin).predict(gathered(windows.reader, 70, batch_size)))
+    found = list(Predictor(network, conjoin).predict(gathered(windows, batch_size)))
     assert [len(part) for part in found] == [batch_size] * (70 // batch_size) + (
         [70 % batch_size] if 70 % batch_size else []
     )
@@ -91,11 +92,12 @@ def test_predictions_are_those_of_a_plain_loop(windows: LabelledWindows, conjoin
 def test_strands_are_averaged_before_the_link(windows: LabelledWindows) -> None:
     network = build()
     codes = windows.reader.gather(np.arange(70))
+    batch = {"sequence": torch.from_numpy(codes)}
     forward, reverse = (
-        next(Predictor(network, False, dtype=torch.float64).logits([codes], reverse=reverse))
+        next(Predictor(network, False, dtype=torch.float64).logits([batch], reverse=reverse))["bound"]
         for reverse in (False, True)
     )
-    conjoined = next(Predictor(network, True, dtype=torch.float64).predict([codes]))
+    conjoined = next(Predictor(network, True, dtype=torch.float64).predict([batch]))
     assert conjoined.dtype == np.float64
     np.testing.assert_allclose(conjoined, torch.sigmoid((forward + reverse) / 2), rtol=0, atol=1e-14)
     assert np.abs(conjoined - ((torch.sigmoid(forward) + torch.sigmoid(reverse)) / 2).numpy()).max() > 1e-4
@@ -105,11 +107,16 @@ def test_reverse_reads_the_other_strand(windows: LabelledWindows) -> None:
     network = build("rcps")
     codes = windows.reader.gather(np.arange(70))
     predictor = Predictor(network, False, dtype=torch.float64)
-    forward, reverse = (next(predictor.logits([codes], reverse=reverse)) for reverse in (False, True))
+    batch = {"sequence": torch.from_numpy(codes)}
+    forward, reverse = (next(predictor.logits([batch], reverse=reverse))["bound"] for reverse in (False, True))
     torch.testing.assert_close(forward, reverse, rtol=0, atol=1e-12)
     plain = Predictor(build(), False)
     turned = np.stack([[3, 2, 1, 0, 4] for _ in range(1)])[0][codes][:, ::-1].astype(np.uint8)
-    torch.testing.assert_close(next(plain.logits([codes], reverse=True)), next(plain.logits([turned.copy()])))
+    ((one, other),) = plain.both_strands([batch])
+    other_way = next(plain.logits([{"sequence": torch.from_numpy(turned.copy())}]))["bound"]
+    torch.testing.assert_close(next(plain.logits([batch], reverse=True))["bound"], other_way)
+    torch.testing.assert_close(other["bound"], other_way)
+    torch.testing.assert_close(one["bound"], next(plain.logits([batch]))["bound"])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -122,7 +129,7 @@ def test_the_network_is_left_as_it_was(windows: LabelledWindows, dtype: torch.dt
     network.trunk.eval()
     before = copy.deepcopy(network.state_dict())
     modes = [module.training for module in network.modules()]
-    asking = Predictor(network, True, dtype=asked).predict(gathered(windows.reader, 70, 20))
+    asking = Predictor(network, True, dtype=asked).predict(gathered(windows, 20))
     next(asking)
     # Between batches, and for those who never ask for the last one, too.
     for _ in range(2):
@@ -137,7 +144,7 @@ def test_the_network_is_left_as_it_was(windows: LabelledWindows, dtype: torch.dt
 def test_an_error_on_the_way_leaves_the_network_alone(windows: LabelledWindows) -> None:
     network = build().train()
     with pytest.raises(RuntimeError):
-        list(Predictor(network, True).predict([windows.reader.gather(np.arange(3))[:, :5]]))
+        list(Predictor(network, True).predict([{"sequence": torch.zeros(3, 5, dtype=torch.uint8)}]))
     assert network.training
     assert not torch.is_inference_mode_enabled()
 
@@ -156,8 +163,9 @@ def test_tables_hold_places_and_tracks(windows: LabelledWindows) -> None:
 @pytest.mark.parametrize("chrom", ["chr1", "chr2", "chr10"])
 def test_a_chromosome_is_tiled_exactly(genome: Genome, chrom: str, step: int, batch_size: int) -> None:
     predictor = Predictor(build(), True)
-    table = pd.concat(chromosome_frames(predictor, genome, chrom, step, batch_size), ignore_index=True)
     size = genome.sizes[chrom]
+    along = chromosome_windows(genome, chrom, step, predictor.input_bp)
+    table = pd.concat(chromosome_frames(predictor, along, size, step, batch_size), ignore_index=True)
     assert table["start"].tolist() == list(range(0, size, step))
     assert table["end"].tolist() == [*range(step, size, step), size]
     assert set(table["chrom"]) == {chrom}
@@ -245,8 +253,9 @@ def test_windows_before_a_start_are_cut_off(tmp_path: Path) -> None:
 
 def test_a_whole_chromosome_through_a_bigwig(genome: Genome, tmp_path: Path) -> None:
     predictor = Predictor(build(tracks=("a",)), True)
-    table = pd.concat(chromosome_frames(predictor, genome, "chr1", 50), ignore_index=True)
-    write_predictions(chromosome_frames(predictor, genome, "chr1", 50), tmp_path / "p.bw", genome.sizes)
+    along, size = chromosome_windows(genome, "chr1", 50, predictor.input_bp), genome.sizes["chr1"]
+    table = pd.concat(chromosome_frames(predictor, along, size, 50), ignore_index=True)
+    write_predictions(chromosome_frames(predictor, along, size, 50), tmp_path / "p.bw", genome.sizes)
     found = BigWig(tmp_path / "p.bw").values("chr1", 0, 1003, missing=-1)
     expected = np.repeat(table["pred/a"].to_numpy(np.float32), (table["end"] - table["start"]).to_numpy())
     assert np.array_equal(found, expected)

@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print."""
 
+import logging
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -21,6 +22,10 @@ app = typer.Typer(
 simulate = typer.Typer(help="Write simulated data whose truth is known.", no_args_is_help=True)
 app.add_typer(simulate, name="simulate")
 # Names come from files: a track may well be called 'Reb1 [rep1]'.
+SHOWN_METRICS = (
+    *("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives"),
+    *("jsd", "nll", "pearson", "spearman", "mse"),
+)
 screen = Console(markup=False, emoji=False)
 
 Config = Annotated[Path, typer.Argument(help="a config in TOML", show_default=False)]
@@ -148,7 +153,7 @@ def predict(
     fasta: Annotated[Path | None, typer.Option(help="the middle of each sequence")] = None,
     chrom: Annotated[str | None, typer.Option(help="windows along a whole chromosome")] = None,
     genome: Annotated[Path | None, typer.Option(help="another FASTA than that of the run")] = None,
-    step: Annotated[int, typer.Option(help="bases between windows, for --chrom", min=1)] = 50,
+    step: Annotated[int | None, typer.Option(help="bases between windows, for --chrom", min=1)] = None,
     batch_size: Annotated[int, typer.Option(help="windows at a time", min=1)] = 512,
 ) -> None:
     """Predict at intervals, for sequences, or along a chromosome."""
@@ -292,7 +297,8 @@ def _print_metrics(metrics: Mapping[str, Any]) -> None:
         rows = [{"track": track, **values} for track, values in head["tracks"].items()]
         if len(rows) > 1:
             rows.append({"track": "mean", **head["mean"]})
-        shown = ("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives")
+        known = {key for row in rows for key in row}
+        shown = [key for key in SHOWN_METRICS if key in known]
         _print_rows(
             f"{name}, {metrics['split']}: {metrics['n']:,} windows",
             [{"track": row["track"], **{key: _number(row.get(key)) for key in shown}} for row in rows],
@@ -352,9 +358,19 @@ def _number(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) and value != int(value) else f"{value:,.0f}"
 
 
+def _log_to_stderr() -> None:
+    """Show what the package logs, such as files that are decoded once, as plain lines."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("strandwise")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
 def main() -> None:
     """Run the command line; an error raised on purpose becomes one line and exit status 2."""
     debug = "--debug" in sys.argv
+    _log_to_stderr()
     if debug:
         sys.argv.remove("--debug")
     from strandwise.memory import keep_freed_memory

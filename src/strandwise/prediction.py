@@ -15,14 +15,14 @@ import pysam
 import torch
 from torch import Tensor, nn
 
-from strandwise.data.batches import one_hot
+from strandwise.data.batches import model_inputs, read_inputs
 from strandwise.data.reading import GenomeReader, PackedGenome
-from strandwise.data.windows import LabelledWindows, Reader
+from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, OutputError
 from strandwise.files import atomic_path
 from strandwise.genome import Genome, write_bigwig
 from strandwise.layers import Conjoined, Head, Merge
-from strandwise.models import SequenceModel
+from strandwise.models import SequenceModel, WithBias
 from strandwise.strand import revcomp
 
 BIGWIG = (".bw", ".bigWig", ".bigwig")
@@ -43,7 +43,7 @@ class Predictor:
         merge: how, where it conjoins.
     """
 
-    network: SequenceModel
+    network: SequenceModel | WithBias
     conjoin: bool
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
@@ -51,50 +51,110 @@ class Predictor:
 
     @property
     def head(self) -> Head:
-        """The head that is predicted."""
-        return self.network.heads[0]
+        """The head that says one number of a window and track: a probability, or the total of a profile."""
+        return next(head for head in self.network.heads if not head.type.positions)
+
+    @property
+    def profile(self) -> Head | None:
+        """The head that says how signal is spread along a window, if there is one."""
+        return next((head for head in self.network.heads if head.type.positions), None)
 
     @property
     def input_bp(self) -> int:
         """Length of the DNA that the network reads."""
         return self.network.input_bp
 
-    def logits(self, batches: Iterable[np.ndarray], *, reverse: bool = False) -> Iterator[Tensor]:
-        """Yield the head's logits ``(batch, tracks)`` of batches of codes ``(batch, input_bp)``.
+    def logits(self, batches: Iterable[Mapping[str, Tensor]], *, reverse: bool = False) -> Iterator[dict[str, Tensor]]:
+        """Yield the logits of each head, ``(batch, tracks)`` or ``(batch, tracks, positions)``.
 
         Args:
-            batches: codes, uint8.
+            batches: what the network reads by name, as `gathered` yields it.
             reverse: read the reverse complement of each window instead.
         """
+        asked = self._asked()
+        for batch in batches:
+            yield self._answer(asked, batch, reverse)
+
+    def both_strands(
+        self, batches: Iterable[Mapping[str, Tensor]]
+    ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+        """Yield the logits for each batch, and for the reverse complement of its windows."""
+        asked = self._asked()
+        for batch in batches:
+            yield self._answer(asked, batch, False), self._answer(asked, batch, True)
+
+    def _asked(self) -> nn.Module:
         network = copy.deepcopy(self.network).to(self.device, self.dtype).eval()
-        asked: nn.Module = Conjoined(network, self.merge) if self.conjoin else network
-        kind = network.input_types["sequence"]
-        for codes in batches:
-            # Entered for each batch anew: between batches the caller's own code runs.
-            with torch.inference_mode():
-                sequence = one_hot(torch.from_numpy(codes).to(self.device), self.dtype)
-                logits = asked(revcomp(sequence, kind) if reverse else sequence)[self.head.name].cpu()
-            yield logits
+        return Conjoined(network, self.merge) if self.conjoin else network
 
-    def predict(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield predictions ``(batch, tracks)`` on the scale people read, such as probabilities."""
+    def _answer(self, asked: nn.Module, batch: Mapping[str, Tensor], reverse: bool) -> dict[str, Tensor]:
+        # Entered for each batch anew: between batches the caller's own code runs.
+        with torch.inference_mode():
+            inputs = model_inputs(batch, self.dtype, self.device)
+            if reverse:
+                kinds = self.network.input_types
+                inputs = {name: revcomp(value, kinds[name]) for name, value in inputs.items()}
+            return {name: value.cpu() for name, value in asked(**inputs).items()}
+
+    def predict(self, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[np.ndarray]:
+        """Yield predictions ``(batch, tracks)`` on the scale people read: probabilities, or total counts."""
         for logits in self.logits(batches):
-            yield self.head.activate(logits).numpy()
+            yield self.head.activate(logits[self.head.name]).numpy()
+
+    def signal(self, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[np.ndarray]:
+        """Yield expected counts ``(batch, tracks, positions)``: the predicted total, spread by the predicted shape.
+
+        Raises:
+            InputError: a network that predicts no profiles.
+        """
+        profile = self.profile
+        if profile is None:
+            raise InputError("the model says one number of a window, so it predicts no signal along it.")
+        for logits in self.logits(batches):
+            total = self.head.activate(logits[self.head.name]).clamp(min=0)
+            yield (profile.activate(logits[profile.name]) * total.unsqueeze(-1)).numpy()
 
 
-def gathered(reader: Reader, n: int, batch_size: int = 512) -> Iterator[np.ndarray]:
-    """Yield the codes of n windows, batch by batch."""
+def gathered(windows: LabelledWindows, batch_size: int = 512) -> Iterator[dict[str, Tensor]]:
+    """Yield what a model reads of windows, batch by batch."""
+    n = len(windows)
     for start in range(0, n, batch_size):
-        yield reader.gather(np.arange(start, min(start + batch_size, n)))
+        yield read_inputs(windows, np.arange(start, min(start + batch_size, n)))
 
 
 def predict_frames(predictor: Predictor, windows: LabelledWindows, batch_size: int = 512) -> Iterator[pd.DataFrame]:
     """Yield tables of predictions, a row a window: its coordinates, and `pred/TRACK` for each track."""
     row = 0
-    for values in predictor.predict(gathered(windows.reader, len(windows), batch_size)):
+    for values in predictor.predict(gathered(windows, batch_size)):
         places = windows.frame.iloc[row : row + len(values)][["chrom", "start", "end", "name"]]
         row += len(values)
         yield places.reset_index(drop=True).join(prediction_columns(predictor.head, values))
+
+
+def signal_frames(
+    predictor: Predictor, windows: LabelledWindows, bin_bp: int = 1, batch_size: int = 512
+) -> Iterator[pd.DataFrame]:
+    """Yield tables of the signal expected along windows, a row a bin: its coordinates, and `pred/TRACK`.
+
+    Bins that lie past the start of a chromosome are left out; those past its end are for the writer to cut.
+    """
+    row = 0
+    for values in predictor.signal(gathered(windows, batch_size)):
+        n, tracks, positions = values.shape
+        places = windows.frame.iloc[row : row + n]
+        row += n
+        first = places["start"].to_numpy() + (windows.input_bp - positions * bin_bp) // 2
+        start = (first[:, None] + bin_bp * np.arange(positions)).reshape(-1)
+        table = pd.DataFrame(
+            {
+                "chrom": np.repeat(places["chrom"].to_numpy(), positions),
+                "start": start,
+                "end": start + bin_bp,
+                "name": np.repeat(places["name"].to_numpy(), positions),
+            }
+        )
+        columns = values.transpose(0, 2, 1).reshape(n * positions, tracks)
+        yield table.join(prediction_columns(predictor.head, columns))[start >= 0].reset_index(drop=True)
 
 
 def prediction_columns(head: Head, values: np.ndarray, prefix: str = "pred") -> pd.DataFrame:
@@ -102,25 +162,38 @@ def prediction_columns(head: Head, values: np.ndarray, prefix: str = "pred") -> 
     return pd.DataFrame(values, columns=[f"{prefix}/{track}" for track in head.tracks])
 
 
-def chromosome_frames(
-    predictor: Predictor, genome: Genome, chrom: str, step_bp: int, batch_size: int = 512
-) -> Iterator[pd.DataFrame]:
-    """Yield predictions along a whole chromosome: one window centred on each stretch of `step_bp`.
+def chromosome_windows(
+    genome: Genome, chrom: str, step_bp: int, input_bp: int, *, whole: bool = False
+) -> LabelledWindows:
+    """Return windows along a chromosome, one centred on each stretch of `step_bp`; at its ends they read N.
 
-    Rows hold the stretches, which tile the chromosome; at its ends the windows read N.
+    Args:
+        genome: the genome.
+        chrom: the chromosome.
+        step_bp: length of a stretch.
+        input_bp: length of a window.
+        whole: let the last stretch reach past the chromosome's end, rather than be shorter.
     """
     size = genome.sizes[chrom]
-    start = np.arange(0, size, step_bp)
-    end = np.minimum(start + step_bp, size)
-    packed = PackedGenome(genome, [chrom], predictor.input_bp)
-    origin = (start + end) // 2 - predictor.input_bp // 2 + packed.offsets[chrom]
-    reader = GenomeReader(packed, origin, predictor.input_bp)
+    stretches = np.arange(0, size, step_bp)
+    ends = stretches + step_bp if whole else np.minimum(stretches + step_bp, size)
+    start = (stretches + ends) // 2 - input_bp // 2
+    frame = pd.DataFrame({"chrom": chrom, "start": start, "end": start + input_bp, "name": "."})
+    packed = PackedGenome(genome, [chrom], input_bp)
+    nothing = np.zeros((len(frame), 0), np.float32)
+    reader = GenomeReader(packed, start + packed.offsets[chrom], input_bp)
+    return LabelledWindows(frame, nothing, nothing, (), reader, input_bp)
+
+
+def chromosome_frames(
+    predictor: Predictor, windows: LabelledWindows, size: int, step_bp: int, batch_size: int = 512
+) -> Iterator[pd.DataFrame]:
+    """Yield predictions of `chromosome_windows`: rows hold the stretches, which tile the chromosome of `size` bp."""
     row = 0
-    for values in predictor.predict(gathered(reader, len(start), batch_size)):
-        here = slice(row, row + len(values))
-        row += len(values)
-        places = pd.DataFrame({"chrom": chrom, "start": start[here], "end": end[here], "name": "."})
-        yield places.join(prediction_columns(predictor.head, values))
+    for frame in predict_frames(predictor, windows, batch_size):
+        start = step_bp * np.arange(row, row + len(frame))
+        row += len(frame)
+        yield frame.assign(start=start, end=np.minimum(start + step_bp, size))
 
 
 def write_predictions(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str, int] | None = None) -> list[Path]:
@@ -210,6 +283,7 @@ def _write_bigwigs(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str
     columns = [name for name in whole.columns if str(name).startswith("pred/")]
     names = bigwig_paths(out, [str(name).removeprefix("pred/") for name in columns])
     used = {name: size for name, size in sizes.items() if name in set(whole["chrom"])}
+    whole = whole[whole["start"] < whole["chrom"].map(sizes)]
     start = whole["start"].clip(lower=0)
     end = np.minimum(whole["end"], whole["chrom"].map(sizes))
     with ExitStack() as together:

@@ -34,7 +34,7 @@ def predictor(strategy: str = "standard", tracks: int = 2, dtype: torch.dtype = 
     return Predictor(build(strategy, head), STRATEGIES[strategy].conjoin_in_prediction, dtype=dtype)
 
 
-def by_hand(network: SequenceModel, codes: np.ndarray, reverse: bool) -> np.ndarray:
+def by_hand(network: torch.nn.Module, codes: np.ndarray, reverse: bool) -> np.ndarray:
     """Logits one window at a time, in double precision."""
     rows = []
     network = network.double()

@@ -9,7 +9,7 @@ from scipy import stats
 from strandwise.benchmark import Grid
 from strandwise.benchmark.results import CURVES, RESULTS, Results
 from strandwise.benchmark.tables import write_tables
-from strandwise.errors import InputError
+from strandwise.errors import InputError, RunError
 from strandwise.scores.significance import mean_interval
 
 # No two differences are equal, so that scipy's exact test, which knows no ties, can be asked.
@@ -188,3 +188,20 @@ def test_nothing_is_written_where_there_is_nothing(tmp_path: Path, write_grid: C
     with pytest.raises(InputError, match="none: holds no results of this grid yet"):
         write_tables(Grid.load(write_grid(GRID)), store)
     assert [path.name for path in store.folder.iterdir()] == [RESULTS]
+
+
+def test_seeds_of_two_configs_have_no_common_mean(store: Results, write_grid: Callable[..., Path]) -> None:
+    path = store.folder / "results.csv"
+    lines = path.read_text().splitlines()
+    other = [line.rsplit(",", 1)[0] + ",fedcba98" if ",standard,3," in line else line for line in lines]
+    path.write_text("\n".join(other) + "\n")
+    with pytest.raises(RunError, match=r"the seeds of data / model / standard were made with 2 configs or data"):
+        tables(store, write_grid(GRID))
+
+
+def test_a_cost_that_is_not_known_is_left_empty(store: Results, write_grid: Callable[..., Path]) -> None:
+    path = store.folder / "results.csv"
+    kept = [line for line in path.read_text().splitlines() if ",parameters," not in line and ",max_dev" not in line]
+    path.write_text("\n".join(kept) + "\n")
+    (line,) = cells_of(tables(store, write_grid(GRID)), "rcps")
+    assert line[-3:] == ["", "2", ""]

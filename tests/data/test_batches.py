@@ -17,14 +17,19 @@ from strandwise.data.batches import (
 )
 from strandwise.data.reading import GenomeReader, PackedGenome
 from strandwise.data.windows import LabelledWindows
+from strandwise.layers import Head, binary_head
 from strandwise.sequence import revcomp_codes
 from strandwise.strand import StrandType, dna, odd, revcomp, stranded, unstranded
 
 BOUND = unstranded(1).pooled()
 
 
+def head(kind: StrandType) -> Head:
+    return Head("bound", kind, tuple(f"t{c}" for c in range(kind.channels)))
+
+
 def batches(windows: LabelledWindows, size: int = 16, kind: StrandType = BOUND, **options) -> TrainingBatches:
-    return TrainingBatches(windows, "bound", kind, batch_size=size, **options)
+    return TrainingBatches(windows, [head(kind)], batch_size=size, **options)
 
 
 def same(a, b) -> bool:
@@ -218,10 +223,10 @@ def test_strands_are_drawn_anew_each_epoch(planted) -> None:
 
 def test_ordered_batches_are_the_windows_as_they_stand(planted) -> None:
     windows = planted(n=50, tracks=2, known=0.5)
-    made = list(ordered_loader(windows, "bound", 16))
+    made = list(ordered_loader(windows, [binary_head(windows.tracks)], 16))
     assert [len(batch.inputs["sequence"]) for batch in made] == [16, 16, 16, 2]
     assert np.array_equal(torch.cat([batch.inputs["sequence"] for batch in made]), windows.reader.gather(np.arange(50)))
     assert np.array_equal(torch.cat([batch.targets["bound"] for batch in made]), windows.labels)
     assert np.array_equal(torch.cat([batch.weights["bound"] for batch in made]), windows.weights)
     with pytest.raises(IndexError):
-        OrderedBatches(windows, "bound", 16)[4]
+        OrderedBatches(windows, [binary_head(windows.tracks)], 16)[4]

@@ -9,7 +9,7 @@ import pytest
 
 from strandwise.data.simulation import SimulatedGenome
 from strandwise.errors import InputError
-from strandwise.experiment import Run, jobs, strands
+from strandwise.experiment import Run, jobs, predicting, strands
 
 
 def test_a_run_that_exists_is_kept(
@@ -172,7 +172,7 @@ def test_a_place_that_cannot_be_written_is_found_before_predicting(
     cli_run: Callable, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "p.bw").mkdir()
-    monkeypatch.setattr(jobs, "chromosome_frames", lambda *_: pytest.fail("predicted first"))
+    monkeypatch.setattr(predicting, "chromosome_frames", lambda *_: pytest.fail("predicted first"))
     monkeypatch.setattr(jobs, "evaluate_windows", lambda *_, **__: pytest.fail("evaluated first"))
     cli_run("predict", trained.path, "--chrom", "chr4", "--out", tmp_path / "p.bw").refused("p.bw", "directory")
     (tmp_path / "file").write_text("x")

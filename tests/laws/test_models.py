@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from strandwise.errors import ConfigError
+from strandwise.errors import ConfigError, StrandLawError
 from strandwise.layers import Conjoined, binary_head, freeze
 from strandwise.models import MODELS, STRATEGIES, SequenceModel, StrandSettings, assemble
-from strandwise.strand import dna, revcomp
+from strandwise.strand import StrandType, dna, odd, revcomp, stranded, unstranded
 from strandwise.testing import assert_strand_law, random_input, randomise
 
 HEADS = [binary_head(("a", "b")), binary_head(("only",))]
@@ -40,6 +40,33 @@ def test_lawful_strategies_obey(model: str, strategy: str, extra: int, heads: in
     network = build(model, StrandSettings(strategy=strategy), heads, length)
     asked = Conjoined(network) if STRATEGIES[strategy].conjoin_in_prediction else network
     assert_strand_law(asked, lengths=(length,))
+
+
+SIGNALS = [unstranded(2), stranded(1), stranded(1) + unstranded(1), odd(1)]
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=str)
+@pytest.mark.parametrize(("model", "strategy"), LAWFUL)
+def test_signal_beside_the_dna_obeys(model: str, strategy: str, signal: StrandType) -> None:
+    kind, strand = MODELS[model], StrandSettings(strategy=strategy)
+    architecture = kind(kind.Options.model_validate(kind.small))
+    network = assemble(architecture, [HEADS[0]], kind.small_bp, strand, signal=signal)
+    assert list(network.input_types) == ["sequence", "signal"]
+    asked = Conjoined(network) if STRATEGIES[strategy].conjoin_in_prediction else network
+    assert_strand_law(asked, lengths=(kind.small_bp,))
+
+
+def test_an_input_that_the_network_does_not_read_is_refused() -> None:
+    kind = MODELS["shrikumar_simulated"]
+    architecture = kind(kind.Options.model_validate(kind.small))
+    alone = build("shrikumar_simulated", StrandSettings(strategy="rcps"))
+    beside = assemble(architecture, [HEADS[0]], kind.small_bp, StrandSettings(strategy="rcps"), signal=unstranded(1))
+    x, signal = torch.zeros(1, 4, kind.small_bp), torch.zeros(1, 1, kind.small_bp)
+    torch.testing.assert_close(beside(x, signal), beside(signal=signal, sequence=x))
+    with pytest.raises(StrandLawError, match="reads signal beside the sequence: give 'signal' too"):
+        beside(x)
+    with pytest.raises(StrandLawError, match="made without signal beside the sequence: make it with signal="):
+        alone(x, signal=signal)
 
 
 @pytest.mark.parametrize("strategy", ["standard", "augmented"])

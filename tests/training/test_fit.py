@@ -25,7 +25,7 @@ from strandwise.layers import Merge, binary_head
 from strandwise.models import STRATEGIES, ModelSettings, SequenceModel, StrandSettings, assemble
 from strandwise.sequence import revcomp_codes
 from strandwise.strand import dna, revcomp
-from strandwise.training import HISTORY, Trainable, TrainingSettings, check_trainable, fit
+from strandwise.training import Trainable, TrainingSettings, check_trainable, fit, history_columns
 from strandwise.training.callbacks import Checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -91,7 +91,7 @@ def unbroken(one_thread: None, windows: LabelledWindows, tmp_path_factory: pytes
 def test_it_learns(windows: LabelledWindows, unbroken: Unbroken) -> None:
     folder, network = unbroken
     rows = history(folder)
-    assert tuple(rows.columns) == HISTORY
+    assert tuple(rows.columns) == history_columns(["valid_loss", "valid_auroc", "valid_aupr"])
     assert rows["epoch"].tolist() == list(range(1, 7))
     assert rows["train_loss"].iloc[-1] < 0.7 * rows["train_loss"].iloc[0]
     assert (rows["seconds"] > 0).all()
@@ -391,7 +391,7 @@ def test_unknown_labels_do_not_count_as_a_class(planted: Make) -> None:
     windows = planted(n=80)
     windows.weights[windows.labels == 1] = 0
     with pytest.raises(InputError, match="no positive window in the train split"):
-        check_trainable(windows.split("train"), windows.split("valid"))
+        check_trainable(windows.split("train"), windows.split("valid"), [binary_head(windows.tracks)])
 
 
 @pytest.mark.parametrize("split", ["train", "valid"])
@@ -408,7 +408,7 @@ def module_of(strategy: str, windows: LabelledWindows, **table: Any) -> Trainabl
 
 
 def test_conjoined_training_reads_both_strands(windows: LabelledWindows) -> None:
-    batch = OrderedBatches(windows, "bound", 50)[0]
+    batch = OrderedBatches(windows, [binary_head(windows.tracks)], 50)[0]
     conjoined, single = module_of("conjoined", windows), module_of("posthoc", windows)
     single.load_state_dict(conjoined.state_dict())
     codes = batch.inputs["sequence"].long()
@@ -431,14 +431,14 @@ def test_conjoined_training_merges_as_it_is_told(windows: LabelledWindows, merge
     table = {"merge": merge.how, "merge_after_link": merge.after_link, "strategy": "conjoined"}
     strand = StrandSettings.model_validate(table)
     assert strand.answers == merge
-    batch = OrderedBatches(windows, "bound", 50)[0]
+    batch = OrderedBatches(windows, [binary_head(windows.tracks)], 50)[0]
     module = Trainable(build("conjoined"), strand, TrainingSettings(), None).eval()
     codes = batch.inputs["sequence"].long()
     x = torch.nn.functional.one_hot(codes, 5)[..., :4].transpose(1, 2).float()
     with torch.no_grad():
         forward, reverse = (module.network(turned)["bound"] for turned in (x, revcomp(x, dna())))
         expected = merge(forward, reverse, "logistic")
-        torch.testing.assert_close(module.logits(batch), expected)
+        torch.testing.assert_close(module.logits(batch)["bound"], expected)
 
 
 def test_doubled_training_sees_both_strands_in_each_batch(
@@ -486,8 +486,8 @@ def test_what_each_strategy_sees(strategy: str, windows: LabelledWindows, tmp_pa
     assert seen["jitter_bp"] == 2
     calls = []
     module = module_of(strategy, windows)
-    module.network.register_forward_hook(lambda _, given, __: calls.append(len(given[0])))
-    module.logits(OrderedBatches(windows, "bound", 10)[0])
+    module.network.register_forward_hook(lambda _, __, said: calls.append(len(said["bound"])))
+    module.logits(OrderedBatches(windows, [binary_head(windows.tracks)], 10)[0])
     assert calls == [20 if STRATEGIES[strategy].conjoin_in_training else 10]
 
 
@@ -496,9 +496,9 @@ def test_class_weights(planted: Make, tmp_path: Path, monkeypatch) -> None:
     given: list[Any] = []
     original = Trainable.__init__
 
-    def noting(self, network: Any, strategy: Any, settings: Any, positive_weight: Any) -> None:
+    def noting(self, network: Any, strand: Any, settings: Any, positive_weight: Any, *others: Any) -> None:
         given.append(positive_weight)
-        original(self, network, strategy, settings, positive_weight)
+        original(self, network, strand, settings, positive_weight, *others)
 
     monkeypatch.setattr(Trainable, "__init__", noting)
     for choice in ("balanced", "none", 2.5):

@@ -1,19 +1,20 @@
-"""How good a model is on windows whose labels are known, and how far its two strands disagree."""
+"""How good a model is on windows whose labels or signal are known, and how far its two strands disagree."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
+from strandwise.analysis.asking import Answers, ask
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.layers import Head
-from strandwise.prediction import Predictor, gathered, prediction_columns
-from strandwise.scores.bootstrap import block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
+from strandwise.prediction import Predictor, prediction_columns
+from strandwise.scores.bootstrap import Statistic, block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
 from strandwise.scores.metrics import classification_metrics, mean_over_tracks
-from strandwise.strand import revcomp, strand_deviation
+from strandwise.scores.regression import mean_squared_error, pearson, spearman
 
 BLOCK_BP = 100_000
 
@@ -25,7 +26,8 @@ class Evaluation:
     Attributes:
         metrics: as written to `metrics.json`.
         predictions: a row a window: coordinates, `label/TRACK` (missing where unknown), `pred/TRACK`, and
-            `revcomp/TRACK`, the prediction on its reverse complement.
+            `revcomp/TRACK`, the prediction on its reverse complement: probabilities of labels, or total counts; and
+            for profiles `jsd/TRACK`, the Jensen-Shannon distance of the predicted one from the measured one.
     """
 
     metrics: dict[str, Any]
@@ -35,14 +37,17 @@ class Evaluation:
 def evaluate_windows(
     predictor: Predictor, windows: LabelledWindows, *, split: str, seed: int = 0, resamples: int = 1000
 ) -> Evaluation:
-    """Judge a model on windows: AUROC, AUPR, recall at fixed false discovery rates, strand deviation.
+    """Judge a model on windows.
+
+    Labels: AUROC, AUPR and recall at fixed false discovery rates. Profiles: the distance of each from the measured
+    one, and the correlation of log(1 + total counts). Strand deviation for both.
 
     Intervals are 95 % percentile intervals of the mean over tracks, from a bootstrap over stretches of
     100 kb (over single sequences where they have no coordinates).
 
     Args:
         predictor: the model.
-        windows: with labels.
+        windows: with labels, or with the signal that is predicted.
         split: what they are, for the record.
         seed: of the bootstrap.
         resamples: of the bootstrap.
@@ -52,70 +57,119 @@ def evaluate_windows(
     """
     if not len(windows):
         raise InputError(f"the {split} split has no windows to judge: name chromosomes or regions in split.{split}.")
-    forward = torch.cat(list(predictor.logits(gathered(windows.reader, len(windows)))))
-    reverse = torch.cat(list(predictor.logits(gathered(windows.reader, len(windows)), reverse=True)))
-    head = predictor.head
-    predicted = head.activate(forward.double()).numpy()
-    tracks = {
-        track: classification_metrics(windows.labels[:, c], predicted[:, c], windows.weights[:, c])
-        for c, track in enumerate(windows.tracks)
-    }
-    interval, resampled = _intervals(windows, predicted, seed, resamples)
+    answers = ask(predictor, windows)
+    blocks, said = _blocks(windows.frame, seed, resamples)
+    heads: dict[str, Any] = {}
+    for judged in [_judge_labels(answers)] if answers.head.target == "labels" else _judge_signal(answers):
+        mean = mean_over_tracks(judged.tracks)
+        intervals = _intervals(judged.resampled, answers.weights, blocks, seed, resamples)
+        heads[judged.head.name] = {"tracks": _plain(judged.tracks), "mean": _plain(mean), "ci": intervals}
     metrics = {
         "schema_version": 1,
         "split": split,
         "n": len(windows),
-        "heads": {head.name: {"tracks": _plain(tracks), "mean": _plain(mean_over_tracks(tracks)), "ci": interval}},
-        "bootstrap": resampled,
-        "strand": _strand(forward, reverse, head, predictor),
+        "heads": heads,
+        "bootstrap": said,
+        "strand": {
+            "max_deviation": answers.max_deviation,
+            "mean_deviation": answers.mean_deviation,
+            "precision": str(predictor.dtype).removeprefix("torch."),
+        },
     }
-    return Evaluation(metrics, _table(windows, head, forward, reverse))
+    return Evaluation(metrics, _table(windows, answers))
 
 
-def _strand(forward: torch.Tensor, reverse: torch.Tensor, head: Head, predictor: Predictor) -> dict[str, Any]:
-    typical = (forward - revcomp(reverse, head.type)).abs().mean() / (1 + forward.abs().max())
-    return {
-        "max_deviation": strand_deviation(forward, reverse, head.type),
-        "mean_deviation": float(typical),
-        "precision": str(predictor.dtype).removeprefix("torch."),
-    }
+@dataclass(frozen=True)
+class _Judged:
+    """One head's metrics by track, and for each metric with an interval the statistic of resampled known rows."""
+
+    head: Head
+    tracks: dict[str, dict[str, float]]
+    resampled: dict[str, list[Statistic]]
 
 
-def _table(windows: LabelledWindows, head: Head, forward: torch.Tensor, reverse: torch.Tensor) -> pd.DataFrame:
-    labels = np.where(windows.weights > 0, windows.labels, np.nan)
-    return pd.concat(
-        [
-            windows.frame[["chrom", "start", "end", "name", "origin"]].reset_index(drop=True),
-            prediction_columns(head, labels, "label"),
-            prediction_columns(head, head.activate(forward.double()).numpy()),
-            prediction_columns(head, head.activate(reverse.double()).numpy(), "revcomp"),
-        ],
-        axis=1,
-    )
+def _judge_labels(answers: Answers) -> _Judged:
+    targets, weights = answers.targets, answers.weights
+    predicted = answers.head.activate(answers.forward.double()).numpy()
+    tracks, resampled = {}, dict[str, list[Statistic]](auroc=[], aupr=[])
+    for c, track in enumerate(answers.head.tracks):
+        tracks[track] = classification_metrics(targets[:, c], predicted[:, c], weights[:, c])
+        known = weights[:, c] > 0
+        for name, statistic in (("auroc", resampled_auroc), ("aupr", resampled_aupr)):
+            resampled[name].append(statistic(targets[known, c], predicted[known, c]))
+    return _Judged(answers.head, tracks, resampled)
 
 
-def _intervals(
-    windows: LabelledWindows, predicted: np.ndarray, seed: int, resamples: int
-) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    frame = windows.frame
+def _judge_signal(answers: Answers) -> list[_Judged]:
+    counts, distance, weights = np.log1p(answers.targets), answers.distance, answers.weights
+    predicted = answers.forward.double().numpy()
+    totals: dict[str, dict[str, float]] = {}
+    shapes: dict[str, dict[str, float]] = {}
+    of_totals = dict[str, list[Statistic]](pearson=[], spearman=[])
+    of_shapes = dict[str, list[Statistic]](jsd=[])
+    for c, track in enumerate(answers.head.tracks):
+        known = weights[:, c] > 0
+        x, y, n = counts[known, c], predicted[known, c], {"n": float(known.sum())}
+        totals[track] = {"pearson": pearson(x, y), "spearman": spearman(x, y), "mse": mean_squared_error(x, y)} | n
+        of_totals["pearson"].append(_of_pairs(pearson, x, y))
+        of_totals["spearman"].append(_of_pairs(spearman, x, y))
+        if distance is not None:
+            shapes[track] = {"jsd": _mean(distance[known, c]), "nll": _mean(answers.loss[known, c])} | n
+            of_shapes["jsd"].append(_of_mean(distance[known, c]))
+    judged = [_Judged(answers.head, totals, of_totals)]
+    if answers.profile is not None:
+        judged.insert(0, _Judged(answers.profile, shapes, of_shapes))
+    return judged
+
+
+def _of_pairs(metric: Callable[[np.ndarray, np.ndarray], float], x: np.ndarray, y: np.ndarray) -> Statistic:
+    return lambda rows: metric(x[rows], y[rows])
+
+
+def _of_mean(values: np.ndarray) -> Statistic:
+    return lambda rows: _mean(values[rows])
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _table(windows: LabelledWindows, answers: Answers) -> pd.DataFrame:
+    head = answers.head
+    labels = np.where(answers.weights > 0, answers.targets, np.nan).astype(np.float32)
+    parts = [
+        windows.frame[["chrom", "start", "end", "name", "origin"]].reset_index(drop=True),
+        prediction_columns(head, labels, "label"),
+        prediction_columns(head, head.activate(answers.forward.double()).numpy()),
+        prediction_columns(head, head.activate(answers.reverse.double()).numpy(), "revcomp"),
+    ]
+    if answers.distance is not None:
+        parts.append(prediction_columns(head, answers.distance, "jsd"))
+    return pd.concat(parts, axis=1)
+
+
+def _blocks(frame: pd.DataFrame, seed: int, resamples: int) -> tuple[np.ndarray, dict[str, Any]]:
     placed = frame["start"].to_numpy().any()
     blocks = (
         genomic_blocks(frame["chrom"], frame["start"], BLOCK_BP) if placed else np.arange(len(frame), dtype=np.intp)
     )
     said = {"resamples": resamples, "seed": seed, "level": 0.95, "blocks": len(np.unique(blocks))}
-    said["block_bp"] = BLOCK_BP if placed else None
-    intervals = {}
-    if said["blocks"] < 2:
-        return {}, said
-    for name, statistic in (("auroc", resampled_auroc), ("aupr", resampled_aupr)):
-        parts = []
-        for c in range(len(windows.tracks)):
-            known = windows.weights[:, c] > 0
-            rank = np.cumsum(known) - 1
-            parts.append((known, rank, statistic(windows.labels[known, c], predicted[known, c])))
+    return blocks, said | {"block_bp": BLOCK_BP if placed else None}
 
-        def mean(rows: np.ndarray, parts: list[Any] = parts) -> float:
-            values = np.array([part(rank[rows[known[rows]]]) for known, rank, part in parts])
+
+def _intervals(
+    resampled: Mapping[str, list[Statistic]], weights: np.ndarray, blocks: np.ndarray, seed: int, resamples: int
+) -> dict[str, list[float]]:
+    if len(np.unique(blocks)) < 2:
+        return {}
+    known = weights > 0
+    rank = np.cumsum(known, axis=0) - 1
+    intervals = {}
+    for name, parts in resampled.items():
+
+        def mean(rows: np.ndarray, parts: list[Statistic] = parts) -> float:
+            values = np.array([part(rank[rows[known[rows, c]], c]) for c, part in enumerate(parts)])
             return float(np.nanmean(values)) if (~np.isnan(values)).any() else float("nan")
 
         try:
@@ -124,7 +178,7 @@ def _intervals(
             # Too few windows of one class to resample: a metric without an interval is still a metric.
             continue
         intervals[name] = [found.low, found.high]
-    return intervals, said
+    return intervals
 
 
 def _plain(table: Any) -> Any:

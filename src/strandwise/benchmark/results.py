@@ -53,13 +53,28 @@ class Results:
             for column in numbers:
                 kind = int if column in _WHOLE else float
                 table[column] = [kind(value or "nan") for value in table[column]]
-        except ValueError as error:
+            table = table.astype({column: int if column in _WHOLE else float for column in numbers})
+        except (ValueError, OverflowError) as error:
             raise RunError(f"{path}: damaged ({error}): give another folder for the results.") from None
-        table = table.astype({column: int if column in _WHOLE else float for column in numbers})
         if name == RESULTS and len(table):
             whole = table.groupby([*KEY, "chosen_by"])["metric"].transform(lambda metrics: COSTS[-1] in set(metrics))
             table = table[whole.astype(bool)]
         return table
+
+    def check_alike(self) -> None:
+        """Refuse results of one arm whose seeds were made with several configs, or with several data.
+
+        Raises:
+            RunError: naming the arm.
+        """
+        configs = self.read().groupby(KEY[:-1])["config"].unique()
+        for arm, found in configs.items():
+            if len(found) > 1:
+                name = " / ".join(map(str, arm)) if isinstance(arm, tuple) else str(arm)
+                raise RunError(
+                    f"{self.folder / RESULTS}: the seeds of {name} were made with {len(found)} configs or data "
+                    f"({', '.join(sorted(map(str, found)))}), which have no common mean: keep the rows of one."
+                )
 
     def append(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         """Add all rows of some cells, in the place of what is there of these cells; all rows or none.

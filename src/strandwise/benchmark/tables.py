@@ -36,6 +36,7 @@ def write_tables(grid: Grid, store: Results) -> list[Path]:
     Raises:
         InputError: there is no result of this grid yet, or matplotlib is not installed.
     """
+    store.check_alike()
     rows = store.read()
     parts = [f"# {grid.title}\n"]
     for data in grid.levels[0]:
@@ -77,8 +78,9 @@ def means_table(grid: Grid, wide: pd.DataFrame, data: str) -> str:
             values = seeds[metric].dropna() if metric in seeds else pd.Series(dtype=float)
             line += [_mean(values), _decimal(values.std() if len(values) > 1 else None)]
             line += [_decimal(published.get(str(arm), {}).get(metric), 4)] if published else []
-        line += [f"{seeds['parameters'].iloc[0]:,.0f}", f"{seeds['epochs'].mean():.0f}"]
-        line.append(f"{seeds['max_deviation'].max():.1e}")
+        for cost, form in (("parameters", ",.0f"), ("epochs", ".0f"), ("max_deviation", ".1e")):
+            known = seeds[cost].dropna() if cost in seeds else pd.Series(dtype=float)
+            line.append(format(known.max() if cost == "max_deviation" else known.mean(), form) if len(known) else "")
         lines.append(line)
     note = (
         "Means over seeds; intervals are Student's 95 % intervals of the mean, from the spread over seeds; "

@@ -124,8 +124,9 @@ def _judge(cell: Cell, run: Run) -> Iterator[Row]:
 
 def _curve(cells: Sequence[Cell], run: Run) -> Iterator[Row]:
     columns = COLUMNS[CURVES][4:]
+    history = run.history.reindex(columns=columns)
     for cell in cells:
-        for epoch in run.history[columns].itertuples(index=False, name=None):
+        for epoch in history.itertuples(index=False, name=None):
             yield [*cell.key, *map(_number, epoch)]
 
 

@@ -1,6 +1,6 @@
 """From windows to batches: the order, the jitter and the strand of each depend on (seed, epoch, step) alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,20 +9,25 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from strandwise.data.windows import LabelledWindows
+from strandwise.layers import Head
 from strandwise.sequence import revcomp_codes
-from strandwise.strand import StrandType, revcomp
+from strandwise.strand import revcomp
 
 # Of the random numbers: an epoch's order and a batch's shifts and strands are drawn from streams of their own.
 _ORDER, _BATCH = 0, 1
+
+SEQUENCE, SIGNAL, CONTROL, TARGET = "sequence", "signal", "control", "target"
+"""What models read by name, and the name of the signal that they should say."""
 
 
 class Batch(NamedTuple):
     """What a model reads and should say, by name.
 
     Attributes:
-        inputs: "sequence" holds codes ``(batch, input_bp)`` uint8; `one_hot` expands them on the device.
-        targets: by head.
-        weights: by head; 0 where a target is ambiguous or missing.
+        inputs: "sequence" holds codes ``(batch, input_bp)`` uint8, which `model_inputs` expands on the device;
+            "signal" and "control", where there are any, ``(batch, channels, positions)`` float32.
+        targets: by head: ``(batch, tracks)``, or ``(batch, tracks, positions)`` for the signal itself.
+        weights: by head ``(batch, tracks)``; 0 where a target is ambiguous or missing.
     """
 
     inputs: dict[str, Tensor]
@@ -36,32 +41,84 @@ def one_hot(codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return (codes.unsqueeze(1) == letters).to(dtype)
 
 
+def model_inputs(
+    inputs: Mapping[str, Tensor], dtype: torch.dtype = torch.float32, device: str | torch.device | None = None
+) -> dict[str, Tensor]:
+    """Return the inputs of a batch as a model takes them: DNA one-hot, all of one precision, on one device."""
+    moved = {name: value.to(device) for name, value in inputs.items()}
+    return {name: one_hot(x, dtype) if name == SEQUENCE else x.to(dtype) for name, x in moved.items()}
+
+
+def read_inputs(
+    windows: LabelledWindows, rows: np.ndarray, shifts: np.ndarray | None = None, turned: np.ndarray | None = None
+) -> dict[str, Tensor]:
+    """Return what a model reads of windows, each moved right by its shift and then turned where `turned`."""
+    codes = windows.reader.gather(rows, shifts)
+    if turned is not None:
+        codes = np.where(turned[:, None], revcomp_codes(codes), codes)
+    inputs = {SEQUENCE: torch.from_numpy(np.ascontiguousarray(codes))}
+    for name in (SIGNAL, CONTROL):
+        if name in windows.signals:
+            inputs[name] = windows.signals[name].gather(rows, shifts, turned).values
+    return inputs
+
+
+def read_batch(
+    windows: LabelledWindows,
+    heads: Sequence[Head],
+    rows: np.ndarray,
+    shifts: np.ndarray | None = None,
+    turned: np.ndarray | None = None,
+) -> Batch:
+    """Return what a model reads of windows, and what each of its heads should say; arguments as `read_inputs`."""
+    targets: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
+    measured = None
+    if any(head.target != "labels" for head in heads):
+        measured = windows.signals[TARGET].gather(rows, shifts, turned)
+    for head in heads:
+        if head.target == "labels" or measured is None:
+            targets[head.name], weights[head.name] = _labels(windows, head, rows, turned)
+        else:
+            values = measured.values
+            targets[head.name] = values if head.target == "signal" else values.sum(-1)
+            weights[head.name] = measured.weights
+    return Batch(read_inputs(windows, rows, shifts, turned), targets, weights)
+
+
+def _labels(windows: LabelledWindows, head: Head, rows: np.ndarray, turned: np.ndarray | None) -> tuple[Tensor, Tensor]:
+    labels, weights = torch.from_numpy(windows.labels[rows]), torch.from_numpy(windows.weights[rows])
+    if turned is None:
+        return labels, weights
+    coin = torch.from_numpy(turned).view(-1, *[1] * (labels.ndim - 1))
+    labels = torch.where(coin, revcomp(labels, head.type), labels)
+    return labels, torch.where(coin, revcomp(weights, head.type).abs(), weights)
+
+
 class TrainingBatches(Dataset[Batch]):
-    """Batches of one head's labels, asked for by (epoch, step).
+    """Batches to train on, asked for by (epoch, step).
 
     Args:
         windows: the training windows.
-        head: name of the head.
-        head_type: how its labels turn under reverse complement.
+        heads: what the model predicts.
         batch_size: windows in a batch; the last, smaller batch of an epoch is left out.
         jitter_bp: the largest shift either way.
-        augment: "coin" turns each window to its other strand by chance, labels with it; "double" gives each
-            window and then its other strand, so twice the rows.
+        augment: "coin" turns each window to its other strand by chance, with all that is measured there; "double"
+            gives each window and then its other strand, so twice the rows.
         seed: of order, shifts and strands.
     """
 
     def __init__(
         self,
         windows: LabelledWindows,
-        head: str,
-        head_type: StrandType,
+        heads: Sequence[Head],
         *,
         batch_size: int,
         jitter_bp: int = 0,
         augment: Literal["coin", "double"] | None = None,
         seed: int = 0,
     ) -> None:
-        self.windows, self.head, self.head_type = windows, head, head_type
+        self.windows, self.heads = windows, tuple(heads)
         self.batch_size = min(batch_size, len(windows))
         self.jitter_bp, self.augment, self.seed = jitter_bp, augment, seed
         self._order: tuple[int, np.ndarray] | None = None
@@ -76,20 +133,13 @@ class TrainingBatches(Dataset[Batch]):
         rows = self._rows(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         rng = np.random.default_rng([self.seed, _BATCH, epoch, step])
         shifts = rng.integers(-self.jitter_bp, self.jitter_bp + 1, len(rows)) if self.jitter_bp else None
-        codes = self.windows.reader.gather(rows, shifts)
-        targets = torch.from_numpy(self.windows.labels[rows])
-        weights = torch.from_numpy(self.windows.weights[rows])
+        turned = None
         if self.augment == "double":
-            codes = np.repeat(codes, 2, axis=0)
-            targets, weights = targets.repeat_interleave(2, dim=0), weights.repeat_interleave(2, dim=0)
-        if self.augment:
-            turned = np.arange(len(codes)) % 2 == 1 if self.augment == "double" else rng.random(len(rows)) < 0.5
-            codes = np.where(turned[:, None], revcomp_codes(codes), codes)
-            coin = torch.from_numpy(turned).view(-1, *[1] * (targets.ndim - 1))
-            targets = torch.where(coin, revcomp(targets, self.head_type), targets)
-            weights = torch.where(coin, revcomp(weights, self.head_type).abs(), weights)
-        inputs = {"sequence": torch.from_numpy(np.ascontiguousarray(codes))}
-        return Batch(inputs, {self.head: targets}, {self.head: weights})
+            rows, shifts = np.repeat(rows, 2), None if shifts is None else np.repeat(shifts, 2)
+            turned = np.arange(len(rows)) % 2 == 1
+        elif self.augment:
+            turned = rng.random(len(rows)) < 0.5
+        return read_batch(self.windows, self.heads, rows, shifts, turned)
 
     def _rows(self, epoch: int) -> np.ndarray:
         if self._order is None or self._order[0] != epoch:
@@ -140,8 +190,8 @@ def training_loader(batches: TrainingBatches, workers: int = 0) -> DataLoader[Ba
 class OrderedBatches(Dataset[Batch]):
     """Windows in their own order, unshifted and on the strand they have: for validation and judging."""
 
-    def __init__(self, windows: LabelledWindows, head: str, batch_size: int) -> None:
-        self.windows, self.head, self.batch_size = windows, head, batch_size
+    def __init__(self, windows: LabelledWindows, heads: Sequence[Head], batch_size: int) -> None:
+        self.windows, self.heads, self.batch_size = windows, tuple(heads), batch_size
 
     def __len__(self) -> int:
         return -(-len(self.windows) // self.batch_size)
@@ -150,12 +200,9 @@ class OrderedBatches(Dataset[Batch]):
         if not 0 <= step < len(self):
             raise IndexError(step)
         rows = np.arange(step * self.batch_size, min((step + 1) * self.batch_size, len(self.windows)))
-        codes = torch.from_numpy(self.windows.reader.gather(rows))
-        labels = torch.from_numpy(self.windows.labels[rows])
-        weights = torch.from_numpy(self.windows.weights[rows])
-        return Batch({"sequence": codes}, {self.head: labels}, {self.head: weights})
+        return read_batch(self.windows, self.heads, rows)
 
 
-def ordered_loader(windows: LabelledWindows, head: str, batch_size: int) -> DataLoader[Batch]:
+def ordered_loader(windows: LabelledWindows, heads: Sequence[Head], batch_size: int) -> DataLoader[Batch]:
     """Return a loader of `OrderedBatches`."""
-    return DataLoader(OrderedBatches(windows, head, batch_size), batch_size=None)
+    return DataLoader(OrderedBatches(windows, heads, batch_size), batch_size=None)

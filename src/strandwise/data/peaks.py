@@ -9,9 +9,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from strandwise.data.reading import GenomeReader, PackedGenome
+from strandwise.data.signals.settings import SignalFiles
 from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
 from strandwise.data.windows import LabelledWindows, WindowSettings, points_within
 from strandwise.errors import InputError, did_you_mean, listing
@@ -23,15 +24,29 @@ from strandwise.sequence import N
 class GenomeSettings(Settings):
     """The `[genome]` table of a config."""
 
-    fasta: Path = Field(description="the genome, plain or bgzip-ed FASTA")
+    fasta: Path = Field(description="the genome: FASTA, plain or bgzip-ed, or 2bit")
     blacklist: Path | None = Field(default=None, description="BED of regions to keep windows away from")
 
 
-class TargetSettings(Settings):
-    """One `[[targets]]` table of a config: a track to predict."""
+class TargetSettings(SignalFiles):
+    """One `[[targets]]` table of a config: an assay to predict, by its peaks or along its signal.
 
-    name: str = Field(min_length=1, description="name of the track")
+    Peaks say where the windows lie; with signal beside them, its profile is what is predicted.
+    """
+
     peaks: Path = Field(description="BED or narrowPeak; the summit or the middle of a peak is what counts")
+
+    @model_validator(mode="after")
+    def _counts(self) -> "TargetSettings":
+        if self.transform != "none" or self.missing_quantile is not None:
+            raise ValueError(
+                f"target '{self.name}': profiles are counts, so they take no transform or missing_quantile"
+            )
+        return self
+
+    def files(self) -> list[Path]:
+        """Return the files this table names."""
+        return [self.peaks, *super().files()]
 
 
 class NegativeSettings(Settings):
@@ -39,7 +54,7 @@ class NegativeSettings(Settings):
 
     kind: Literal["random"] = Field(default="random", description="random windows, away from every peak")
     per_peak: float = Field(
-        default=3.0, gt=0, description="random windows for each window around a peak, in each split"
+        default=3.0, ge=0, description="random windows for each window around a peak, in each split"
     )
     distance_bp: int | None = Field(
         default=None,

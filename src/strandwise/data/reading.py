@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from strandwise.genome import Genome
 from strandwise.sequence import N
@@ -41,12 +42,12 @@ class GenomeReader:
 
     def __init__(self, packed: PackedGenome, origin: np.ndarray, input_bp: int) -> None:
         self.packed, self.origin, self.input_bp = packed, origin, input_bp
-        self._along = np.arange(input_bp)
 
     def gather(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
         """Return the codes ``(len(rows), input_bp)``, each window moved right by its shift."""
         start = self.origin[rows] if shifts is None else self.origin[rows] + shifts
-        return self.packed.codes[start[:, None] + self._along]
+        # Made anew for each batch, since a reader that held it would be pickled with every window there is.
+        return sliding_window_view(self.packed.codes, self.input_bp)[start]
 
     def take(self, rows: np.ndarray) -> "GenomeReader":
         """Return a reader of these windows only."""

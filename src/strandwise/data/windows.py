@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from strandwise.data.readers import Measured, Reader
 from strandwise.schema import Settings
 
 SPLITS = ("train", "valid", "test")
@@ -18,7 +19,14 @@ class WindowSettings(Settings):
     """The `[windows]` table of a config."""
 
     input_bp: PositiveInt = Field(default=1000, description="length of the DNA that the model reads")
-    label_bp: PositiveInt = Field(default=200, description="a window is positive if a peak lies in its middle label_bp")
+    label_bp: PositiveInt = Field(
+        default=200,
+        description="a window is positive if a peak lies in its middle label_bp; less for short windows if not given",
+    )
+    output_bp: PositiveInt | None = Field(
+        default=None, description="middle of a window whose signal is predicted; what the model predicts if not given"
+    )
+    bin_bp: PositiveInt = Field(default=1, description="bases of signal that are one position of a prediction")
     jitter_bp: NonNegativeInt = Field(
         default=0, description="training windows are shifted by up to this, each epoch anew"
     )
@@ -30,11 +38,27 @@ class WindowSettings(Settings):
         default=0, description="of random windows, shuffled sequences and splits by chance; not of training"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, table: Any) -> Any:
+        """Where nothing is said of label_bp, let it fit short windows and their jitter."""
+        if not isinstance(table, Mapping) or "label_bp" in table:
+            return table
+        given, jitter, usual = table.get("input_bp"), table.get("jitter_bp", 0), cls.model_fields["label_bp"].default
+        if isinstance(given, int) and isinstance(jitter, int) and 0 < given - 2 * jitter < usual:
+            return {**table, "label_bp": given - 2 * jitter}
+        return table
+
     @model_validator(mode="after")
     def _fits(self) -> "WindowSettings":
         if self.label_bp > self.input_bp:
             raise ValueError(
                 f"label_bp {self.label_bp} is wider than input_bp {self.input_bp}: make it smaller or equal"
+            )
+        if self.output_bp is not None and self.output_bp % self.bin_bp:
+            raise ValueError(
+                f"output_bp {self.output_bp} is not whole bins of bin_bp {self.bin_bp}: use "
+                f"{self.output_bp // self.bin_bp * self.bin_bp or self.bin_bp}"
             )
         if self.jitter_bp > (self.input_bp - self.label_bp) // 2:
             raise ValueError(
@@ -42,18 +66,6 @@ class WindowSettings(Settings):
                 f"{self.input_bp} bp: use at most {(self.input_bp - self.label_bp) // 2}"
             )
         return self
-
-
-class Reader(Protocol):
-    """Reads the DNA of many windows at once."""
-
-    def gather(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
-        """Return the codes ``(len(rows), input_bp)`` of windows, each moved right by its shift."""
-        ...
-
-    def take(self, rows: np.ndarray) -> "Reader":
-        """Return a reader of these windows only."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,8 @@ class LabelledWindows:
         input_bp: length of a window.
         dropped: how many windows were left out, by reason.
         notes: what a person should know, such as chromosome names that were reconciled.
+        signals: readers of signal in the same windows: "signal" and "control" go into a model beside the DNA,
+            "target" is what it should say.
     """
 
     frame: pd.DataFrame
@@ -79,6 +93,7 @@ class LabelledWindows:
     input_bp: int
     dropped: Mapping[str, int] = field(default_factory=Counter)
     notes: Sequence[str] = ()
+    signals: Mapping[str, Measured] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -91,6 +106,7 @@ class LabelledWindows:
             labels=self.labels[rows],
             weights=self.weights[rows],
             reader=self.reader.take(rows),
+            signals={name: reader.take(rows) for name, reader in self.signals.items()},
         )
 
     def split(self, name: str) -> "LabelledWindows":

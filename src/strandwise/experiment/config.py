@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from strandwise.data.peaks import GenomeSettings, NegativeSettings, TargetSettings
 from strandwise.data.sequences import SequenceSettings
+from strandwise.data.signals.settings import ControlSettings, InputSettings, SignalSettings
 from strandwise.data.splits import SplitSettings
 from strandwise.data.windows import WindowSettings
 from strandwise.errors import ConfigError, StrandwiseError
@@ -23,12 +24,22 @@ from strandwise.training import TrainingSettings
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 
 
+class BiasSettings(Settings):
+    """The `[bias]` table of a config."""
+
+    run: Path = Field(description="run folder of a model with the same targets; frozen, its prediction is added")
+
+
 class Experiment(Settings):
     """Everything that decides a trained model: data, windows, splits, network, strands, training."""
 
     title: str = Field(default="", description="what the experiment is about, for its report")
     genome: GenomeSettings | None = Field(default=None, description="the genome, for targets with peaks")
-    targets: tuple[TargetSettings, ...] = Field(default=(), description="the tracks to predict, from peaks")
+    targets: tuple[TargetSettings, ...] = Field(default=(), description="the assays to predict: peaks, or signal too")
+    inputs: tuple[InputSettings, ...] = Field(default=(), description="signal that is read beside the DNA")
+    controls: tuple[ControlSettings, ...] = Field(default=(), description="control experiments, for profiles")
+    bias: BiasSettings | None = Field(default=None, description="a frozen run that knows the assay's bias")
+    signals: SignalSettings = Field(default_factory=SignalSettings)
     sequences: tuple[SequenceSettings, ...] = Field(default=(), description="sets of sequences, instead of a genome")
     windows: WindowSettings = Field(default_factory=WindowSettings)
     negatives: NegativeSettings = Field(default_factory=NegativeSettings)
@@ -36,6 +47,46 @@ class Experiment(Settings):
     model: ModelSettings = Field(default_factory=ModelSettings)
     strand: StrandSettings = Field(default_factory=StrandSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _chosen_by_loss(cls, table: Any) -> Any:
+        """Where profiles are predicted there is no AUROC to choose an epoch by."""
+        targets, training = (table.get(key) for key in ("targets", "training")) if isinstance(table, dict) else (0, 0)
+        signal = isinstance(targets, list | tuple) and any(
+            isinstance(each, dict) and ("signal" in each or "plus" in each) for each in targets
+        )
+        if not signal or not isinstance(training, dict | None) or "monitor" in (training or {}):
+            return table
+        return {**table, "training": {**(training or {}), "monitor": "valid_loss"}}
+
+    @model_validator(mode="after")
+    def _profiles(self) -> "Experiment":
+        without = [target.name for target in self.targets if not target.given]
+        if self.predicts_signal and without:
+            raise ValueError(
+                f"target '{without[0]}' has peaks and no signal, and others have signal: give it signal, or plus and "
+                "minus, or predict it by a config of its own"
+            )
+        beside = {"[[inputs]]": self.inputs, "[[controls]]": self.controls, "[bias]": self.bias}
+        for name, given in beside.items():
+            if given and self.sequences:
+                raise ValueError(f"{name} needs [genome]: [[sequences]] have no place where signal could be read")
+            if given and name != "[[inputs]]" and not self.predicts_signal:
+                raise ValueError(f"{name} is for targets with signal: give signal, or plus and minus, in [[targets]]")
+        if not self.predicts_signal and (self.windows.output_bp is not None or self.windows.bin_bp != 1):
+            raise ValueError("windows.output_bp and windows.bin_bp are for targets with signal: remove them")
+        for kind, tables in (("targets", self.targets), ("inputs", self.inputs), ("controls", self.controls)):
+            names = [table.name for table in tables]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two {kind} are named '{twice[0]}': give each its own name")
+        return self
+
+    @property
+    def predicts_signal(self) -> bool:
+        """Whether profiles along the genome are predicted, and not labels of whole windows."""
+        return any(target.given for target in self.targets)
 
     @model_validator(mode="after")
     def _one_source(self) -> "Experiment":
@@ -54,10 +105,6 @@ class Experiment(Settings):
             raise ValueError("[negatives] is for [genome]: give negatives or shuffled in [[sequences]] instead")
         if self.training.seed >= 2**63:
             raise ValueError(f"training.seed {self.training.seed} is too large: choose one below 2**63")
-        names = [target.name for target in self.targets]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two targets are named '{twice[0]}': give each its own name")
         return self
 
     @classmethod
@@ -127,7 +174,10 @@ class Experiment(Settings):
         files = [self.genome.fasta] if self.genome else []
         if self.genome and self.genome.blacklist:
             files.append(self.genome.blacklist)
-        files += [target.peaks for target in self.targets]
+        for table in (*self.targets, *self.inputs, *self.controls):
+            files += table.files()
+        if self.bias:
+            files.append(self.bias.run / "weights.safetensors")
         return files + [path for table in self.sequences for path in table.files()]
 
 

@@ -1,14 +1,26 @@
-"""From a config to labelled windows."""
+"""From a config to labelled windows, with the signal that is measured in them."""
 
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+from strandwise.data.batches import CONTROL, SIGNAL, TARGET
 from strandwise.data.peaks import label_peaks, read_targets
+from strandwise.data.readers import Measured
 from strandwise.data.sequences import read_sequence_sets
+from strandwise.data.signals import Signal, SignalCache, SignalReader, SignalStream
+from strandwise.data.signals.settings import SignalFiles, all_tracks
+from strandwise.data.signals.smoothing import JoinedReader, SmoothedReader
+from strandwise.data.signals.statistics import together
 from strandwise.data.windows import LabelledWindows
-from strandwise.errors import InputError
+from strandwise.errors import ConfigError, InputError
 from strandwise.experiment.config import Experiment
+from strandwise.experiment.network import output_bp
 from strandwise.files import existing_file
 from strandwise.genome import Genome
+
+_LOG = logging.getLogger(__name__)
 
 
 def check_files(experiment: Experiment) -> None:
@@ -43,7 +55,7 @@ def _read(experiment: Experiment) -> LabelledWindows:
         return read_sequence_sets(experiment.sequences, windows.input_bp, split, jitter_bp=windows.jitter_bp, seed=seed)
     genome, blacklist = open_genome(experiment), experiment.genome.blacklist if experiment.genome else None
     peaks, notes = read_targets(experiment.targets, genome, split.exclude)
-    return label_peaks(
+    found = label_peaks(
         genome,
         peaks,
         windows,
@@ -53,6 +65,74 @@ def _read(experiment: Experiment) -> LabelledWindows:
         seed=seed,
         notes=notes,
     )
+    return with_signals(found, experiment, genome)
+
+
+def with_signals(
+    windows: LabelledWindows, experiment: Experiment, genome: Genome, *, targets: bool = True
+) -> LabelledWindows:
+    """Return windows with readers of what an experiment reads beside the DNA, and of the signal it predicts.
+
+    Args:
+        windows: on the genome.
+        experiment: names the files.
+        genome: of the windows.
+        targets: whether the signal that is predicted is to be read too.
+
+    Raises:
+        InputError: a file is malformed, does not fit the genome, or holds no counts where counts are predicted.
+        OutputError: the cache cannot be written.
+    """
+    readers: dict[str, Measured] = {}
+    if experiment.inputs:
+        readers[SIGNAL] = _reader(windows, _open(experiment, genome, experiment.inputs))
+    if experiment.predicts_signal:
+        middle, bin_bp = output_bp(experiment), experiment.windows.bin_bp
+        if experiment.controls:
+            if bin_bp != 1:
+                raise ConfigError(f"[[controls]] are read base by base, and windows.bin_bp is {bin_bp}: set it to 1.")
+            readers[CONTROL] = _controls(windows, experiment, genome, middle)
+        if targets:
+            signals = _open(experiment, genome, experiment.targets)
+            _check_counts(signals)
+            readers[TARGET] = _reader(windows, signals, output_bp=middle, bin_bp=bin_bp, bins="sum")
+    said = [note for reader in readers.values() for note in reader.notes]
+    return replace(windows, signals=readers, notes=(*windows.notes, *dict.fromkeys(said)))
+
+
+def _open(experiment: Experiment, genome: Genome, tables: Sequence[SignalFiles]) -> Sequence[Signal]:
+    settings, tracks = experiment.signals, all_tracks(tables)
+    if not settings.cache:
+        return SignalStream(genome.sizes).open(tracks)
+    return SignalCache(genome.sizes, settings.folder, settings.dtype, say=_LOG.info).open(tracks)
+
+
+def _reader(windows: LabelledWindows, signals: Sequence[Signal], **options: Any) -> SignalReader:
+    frame = windows.frame
+    start = frame["start"].to_numpy()
+    return SignalReader(signals, frame["chrom"].to_numpy(), start, input_bp=windows.input_bp, **options)
+
+
+def _controls(windows: LabelledWindows, experiment: Experiment, genome: Genome, middle: int) -> JoinedReader:
+    parts = []
+    for control in experiment.controls:
+        reader = _reader(windows, _open(experiment, genome, [control]), output_bp=middle + max(control.smooth_bp) - 1)
+        parts.append(SmoothedReader(reader, control.smooth_bp, together=control.strands == "together"))
+    return JoinedReader(parts)
+
+
+def _check_counts(signals: Sequence[Signal]) -> None:
+    for signal in signals:
+        known = together(signal.statistics())
+        known = known.negated() if signal.track.negate else known
+        what = f"target '{signal.track.name}' ({signal.track.path})"
+        if known.low < 0:
+            raise InputError(
+                f"{what} has values down to {known.low:g}, and profiles are counts of 0 or more: give the signal "
+                "before it is normalised, or negate_minus = true for a strand that is written as negative numbers."
+            )
+        if known.high <= 0:
+            raise InputError(f"{what} is 0 everywhere: give a file with signal.")
 
 
 def open_genome(experiment: Experiment) -> Genome:

@@ -8,35 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import pandas as pd
 import torch
 
 from strandwise.analysis.evaluation import evaluate_windows
-from strandwise.data.batches import TrainingBatches, one_hot
-from strandwise.data.peaks import label_intervals, noting_training, read_targets
-from strandwise.data.reading import SequenceReader
-from strandwise.data.sequences import read_records
-from strandwise.data.splits import held_out_regions
+from strandwise.data.batches import TrainingBatches, model_inputs
 from strandwise.data.windows import LabelledWindows, dropped_notes
 from strandwise.errors import InputError, StoppedError
 from strandwise.experiment.config import Experiment
-from strandwise.experiment.datasets import open_genome, read_windows
+from strandwise.experiment.datasets import read_windows
 from strandwise.experiment.machine import check_machine
+from strandwise.experiment.predicting import windows_at
 from strandwise.experiment.provenance import check_inputs, describe_inputs, describe_training
-from strandwise.experiment.run import CONFIG, METRICS, PROVENANCE, REPORT, Run, build_network, check_place
-from strandwise.files import atomic_path, check_writable, existing_file, progress
-from strandwise.genome import Genome, match_names, read_bed, rename_chromosomes
+from strandwise.experiment.run import CONFIG, METRICS, PROVENANCE, REPORT, Run, check_place, new_network
+from strandwise.files import atomic_path, check_writable
 from strandwise.layers import Conjoined
-from strandwise.prediction import (
-    check_ending,
-    chromosome_frames,
-    predict_frames,
-    write_predictions,
-)
 from strandwise.report import RunResults, write_comparison, write_page
 from strandwise.strand import StrandType, revcomp, strand_deviation
-from strandwise.training import check_trainable, fit
+from strandwise.training import balanced_losses, check_measures, check_trainable, fit
 
 Split = Literal["train", "valid", "test"]
 
@@ -70,24 +58,24 @@ def check(experiment: Experiment) -> Check:
     """
     windows = read_windows(experiment)
     train = windows.split("train")
-    check_trainable(train, windows.split("valid"))
     check_machine(experiment.training)
     rules = experiment.strand.rules
-    network = build_network(experiment, windows.tracks)
-    head = network.heads[0]
-    batches = TrainingBatches(train, head.name, head.type, batch_size=experiment.training.batch_size)
-    batch = batches[0, 0]
+    network = new_network(experiment, windows.tracks)
+    check_measures(network.heads, experiment.training)
+    check_trainable(train, windows.split("valid"), network.heads)
+    batch = TrainingBatches(train, network.heads, batch_size=experiment.training.batch_size)[0, 0]
     model = Conjoined(network, experiment.strand.answers) if rules.conjoin_in_prediction else network
+    kinds = network.input_types
     with torch.inference_mode():
-        sequence = one_hot(batch.inputs["sequence"])
-        forward = model.eval()(sequence)[head.name]
-        reverse = model(revcomp(sequence, network.input_types["sequence"]))[head.name]
+        inputs = model_inputs(batch.inputs)
+        forward = model.eval()(**inputs)
+        reverse = model(**{name: revcomp(value, kinds[name]) for name, value in inputs.items()})
     return Check(
         windows,
-        sum(weight.numel() for weight in network.parameters()),
-        {**network.input_types, **network.output_types},
-        {"sequence": tuple(sequence.shape), head.name: tuple(forward.shape)},
-        strand_deviation(forward, reverse, head.type),
+        sum(weight.numel() for weight in network.parameters() if weight.requires_grad),
+        {**kinds, **network.output_types},
+        {name: tuple(value.shape) for name, value in {**inputs, **forward}.items()},
+        max(strand_deviation(forward[head.name], reverse[head.name], head.type) for head in network.heads),
         rules.lawful,
     )
 
@@ -113,14 +101,19 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
         return Run.open(out)
     check_machine(experiment.training)
     windows = read_windows(experiment)
-    check_trainable(windows.split("train"), windows.split("valid"))
     with torch.random.fork_rng():
         torch.manual_seed(experiment.training.seed)
-        network = build_network(experiment, windows.tracks)
-    inputs = describe_inputs(experiment, windows, network)
+        network = new_network(experiment, windows.tracks)
+    check_measures(network.heads, experiment.training)
+    learned = windows.split("train")
+    check_trainable(learned, windows.split("valid"), network.heads)
+    losses = balanced_losses(network.heads, learned, experiment.training)
+    inputs = describe_inputs(experiment, windows, network) | {"loss_weights": losses}
     if resume and (Path(out) / PROVENANCE).is_file():
         check_inputs(Run(out).inputs, experiment)
     run = Run.create(out, experiment, inputs, overwrite=overwrite, resume=resume)
+    if experiment.bias is not None:
+        run.keep_bias(Run.open(experiment.bias.run))
     with _stoppable(run):
         others = fit(
             network,
@@ -129,6 +122,7 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
             experiment.training,
             run.path,
             jitter_bp=experiment.windows.jitter_bp,
+            loss_weights=losses,
             resume=resume,
         )
     spent = describe_training(run.history, experiment.training.monitor, time.monotonic() - started)
@@ -153,7 +147,7 @@ def evaluate(
     Args:
         run: the run, or its folder.
         split: which windows of its config.
-        bed: judge windows at these intervals instead, labelled by the config's peaks.
+        bed: judge windows at these intervals instead, by the config's peaks or signal.
         conjoin: average both strands, or not; as the run's strategy says if None.
         chosen_by: judge the epoch that was best by this measure of `training.also_monitor`.
         out: folder for the results; the run folder if None, which takes those of the run's own strategy alone.
@@ -194,67 +188,6 @@ def evaluate(
         result.predictions.to_parquet(temporary, index=False)
         Run(folder).write_json(METRICS if name == "test" else f"metrics.{name}.json", result.metrics)
     return result.metrics
-
-
-def predict(
-    run: Run | str | Path,
-    out: str | Path,
-    *,
-    bed: str | Path | None = None,
-    fasta: str | Path | None = None,
-    chrom: str | None = None,
-    genome: str | Path | None = None,
-    step_bp: int = 50,
-    batch_size: int = 512,
-) -> list[Path]:
-    """Predict at intervals, for sequences, or along a chromosome; write parquet, BED or bigWig.
-
-    Args:
-        run: the run, or its folder.
-        out: where to write; the ending is the format.
-        bed: one window at the summit or middle of each interval, in the order of the file.
-        fasta: the middle of each sequence.
-        chrom: a window every `step_bp` along this chromosome.
-        genome: another FASTA than that of the run.
-        step_bp: for `chrom`.
-        batch_size: windows at a time.
-
-    Returns:
-        The files written; a bigWig for each track where there are several.
-
-    Raises:
-        StrandwiseError: bad input, or a place that cannot be written.
-    """
-    run = run if isinstance(run, Run) else Run.open(run)
-    out = Path(out)
-    check_ending(out)
-    if [bed, fasta, chrom].count(None) != 2:
-        raise InputError("say where to predict: give one of --bed, --fasta and --chrom.")
-    if fasta is not None and genome is not None:
-        raise InputError("--genome has no part in predicting for --fasta: leave it out, or give --bed or --chrom.")
-    if step_bp < 1 or batch_size < 1:
-        raise InputError(f"--step {step_bp} and --batch-size {batch_size} must be 1 or more.")
-    predictor = run.predictor()
-    if fasta is not None:
-        length = predictor.input_bp
-        records, codes = read_records(existing_file(fasta, "sequences to predict"), length)
-        names = [record.name for record in records]
-        start = np.array([(len(record.letters) - length) // 2 for record in records])
-        frame = pd.DataFrame({"chrom": names, "start": start, "end": start + length, "name": names})
-        windows = _unlabelled(frame, SequenceReader(codes, length), length)
-        check_writable(out)
-        return write_predictions(_shown(predict_frames(predictor, windows, batch_size), len(names), batch_size), out)
-    source = Genome(existing_file(genome, "a genome")) if genome is not None else open_genome(run.experiment)
-    if bed is not None:
-        windows = windows_at(run, Path(bed), source, labelled=False)
-        check_writable(out)
-        frames = predict_frames(predictor, windows, batch_size)
-        return write_predictions(_shown(frames, len(windows), batch_size), out, source.sizes)
-    match = match_names([str(chrom)], source.sizes, "--chrom", str(source.path)).require()
-    name = match.mapping[str(chrom)]
-    check_writable(out)
-    frames = chromosome_frames(predictor, source, name, step_bp, batch_size)
-    return write_predictions(_shown(frames, source.sizes[name] // step_bp, batch_size), out, source.sizes)
 
 
 def write_report(runs: Sequence[Run | str | Path], out: str | Path | None = None) -> Path:
@@ -317,28 +250,6 @@ def _results(run: Run, name: str) -> RunResults:
     )
 
 
-def windows_at(run: Run, bed: Path, genome: Genome | None = None, *, labelled: bool = True) -> LabelledWindows:
-    """Return a run's windows at the intervals of a BED file, labelled by its peaks or not at all.
-
-    Raises:
-        InputError: a file that is missing or malformed, or intervals that are not in the genome.
-    """
-    genome = genome or open_genome(run.experiment)
-    intervals = read_bed(existing_file(bed, "intervals"))
-    match = match_names(list(pd.unique(intervals["chrom"])), genome.sizes, str(bed), str(genome.path)).require()
-    intervals = rename_chromosomes(intervals, match)
-    peaks: dict[str, pd.DataFrame] = {}
-    if labelled:
-        peaks, _ = read_targets(run.experiment.targets, genome)
-    windows = label_intervals(genome, intervals, peaks, run.experiment.windows, bed)
-    return noting_training(windows, held_out_regions(run.experiment.split, genome.sizes)) if labelled else windows
-
-
-def _unlabelled(frame: pd.DataFrame, reader: SequenceReader, input_bp: int) -> LabelledWindows:
-    nothing = np.zeros((len(frame), 0), np.float32)
-    return LabelledWindows(frame, nothing, nothing, (), reader, input_bp)
-
-
 def _check_tracks(run: Run, windows: LabelledWindows) -> None:
     trained = tuple(run.provenance["tracks"])
     if windows.tracks != trained:
@@ -346,7 +257,3 @@ def _check_tracks(run: Run, windows: LabelledWindows) -> None:
             f"{run.path}: trained on {', '.join(trained)}, and the data now hold {', '.join(windows.tracks)}: "
             "give the files it was trained with."
         )
-
-
-def _shown(frames: Any, rows: int, batch_size: int) -> Any:
-    return progress(frames, "predicting", -(-rows // batch_size))

@@ -7,18 +7,18 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import nn
 
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import RunError
 from strandwise.experiment.config import Experiment
 from strandwise.files import existing_file, progress, sha256
-from strandwise.models import SequenceModel
 from strandwise.training import falls
 
 PACKAGES = ("strandwise", "torch", "lightning", "numpy", "pandas", "pysam", "pybigtools")
 
 
-def describe_inputs(experiment: Experiment, windows: LabelledWindows, network: SequenceModel) -> dict[str, Any]:
+def describe_inputs(experiment: Experiment, windows: LabelledWindows, network: nn.Module) -> dict[str, Any]:
     """Return what is known before training starts."""
     files = progress(experiment.files(), "hashing inputs", len(experiment.files()))
     return {
@@ -27,7 +27,7 @@ def describe_inputs(experiment: Experiment, windows: LabelledWindows, network: S
         "machine": {"threads": torch.get_num_threads(), "accelerator": experiment.training.accelerator},
         "seed": experiment.training.seed,
         "tracks": list(windows.tracks),
-        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "parameters": sum(weight.numel() for weight in network.parameters() if weight.requires_grad),
         "windows": windows.summary(),
         "dropped": dict(windows.dropped),
         "notes": list(windows.notes),

@@ -12,22 +12,24 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
+from strandwise.data.batches import SEQUENCE
 from strandwise.data.windows import SPLITS
-from strandwise.errors import ConfigError, InputError, RunError
+from strandwise.errors import ConfigError, InputError, RunError, StrandLawError
 from strandwise.experiment.config import Experiment
+from strandwise.experiment.network import build_network, heads_of
 from strandwise.experiment.records import Inputs, Metrics, Provenance, read_record
 from strandwise.files import TEMPORARY, atomic_path, is_free, write_text, writing_errors
-from strandwise.layers import binary_head
-from strandwise.models import SequenceModel, assemble
+from strandwise.layers import Conjoined
+from strandwise.models import SequenceModel, WithBias
 from strandwise.prediction import Predictor
 from strandwise.sequence import encode
-from strandwise.training import HISTORY as COLUMNS
-from strandwise.training import Measure
+from strandwise.training import Measure, history_columns, measures
 
 CONFIG, WEIGHTS, PROVENANCE = "config.toml", "weights.safetensors", "provenance.json"
 METRICS, HISTORY, REPORT, CHECKPOINTS = "metrics.json", "history.csv", "report.html", "checkpoints"
-STRAND = "strand"
+STRAND, BIAS = "strand", "bias"
 JUDGED = (*SPLITS, "bed")
 MEASURES = get_args(Measure)
 # All that strandwise writes into a run folder; last the file that marks it as one.
@@ -36,6 +38,7 @@ OWN = (
     *(f"weights.{measure}.safetensors" for measure in MEASURES),
     *(f"chosen_by.{measure}" for measure in MEASURES),
     CHECKPOINTS,
+    BIAS,
     "tensorboard",
     HISTORY,
     METRICS,
@@ -191,7 +194,9 @@ class Run:
         """
         path = self.path / HISTORY
         try:
-            return pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, float))[list(COLUMNS)].astype({"epoch": int})
+            table = pd.read_csv(path)
+            columns = list(history_columns(measures(heads_of(self.experiment, self.inputs["tracks"]))))
+            return table[columns].astype(dict.fromkeys(columns, float)).astype({"epoch": int})
         except (ValueError, KeyError, OSError) as error:
             raise RunError(f"{path}: damaged or missing ({error}): copy it again from where it was trained.") from None
 
@@ -215,7 +220,15 @@ class Run:
         """Write a JSON file of the folder in one step."""
         write_text(self.path / name, json.dumps(table, indent=2, allow_nan=False) + "\n")
 
-    def save_weights(self, network: SequenceModel) -> None:
+    def keep_bias(self, bias: "Run") -> None:
+        """Keep a copy of the run whose frozen prediction is added, so that the folder stays whole by itself."""
+        with writing_errors(self.path / BIAS):
+            (self.path / BIAS).mkdir(exist_ok=True)
+            for name in (CONFIG, PROVENANCE, WEIGHTS):
+                with atomic_path(self.path / BIAS / name) as temporary:
+                    shutil.copyfile(bias.path / name, temporary)
+
+    def save_weights(self, network: nn.Module) -> None:
         """Write the weights of a trained network in one step; with them the run is finished."""
         self.save_state(network.state_dict())
 
@@ -230,7 +243,7 @@ class Run:
         return self.path / (WEIGHTS if measure is None else f"weights.{measure}.safetensors")
 
     @cached_property
-    def network(self) -> SequenceModel:
+    def network(self) -> SequenceModel | WithBias:
         """The trained network, with the weights of its best epoch.
 
         Raises:
@@ -238,7 +251,7 @@ class Run:
         """
         return self.chosen_by(None)
 
-    def chosen_by(self, measure: str | None) -> SequenceModel:
+    def chosen_by(self, measure: str | None) -> SequenceModel | WithBias:
         """Return the network with the weights of the epoch that was best by one of `training.also_monitor`.
 
         Raises:
@@ -251,7 +264,8 @@ class Run:
             raise RunError(
                 f"{self.path}: no epoch was kept by '{measure}': name it in training.also_monitor and train again."
             )
-        network = build_network(self.experiment, self.provenance["tracks"])
+        bias = Run(self.path / BIAS) if self.experiment.bias is not None else None
+        network = new_network(self.experiment, self.provenance["tracks"], bias)
         path = self.weights_file(measure)
         again = "copy it again from where it was trained, or train anew with --overwrite"
         try:
@@ -296,8 +310,12 @@ class Run:
                     f"sequence {number} has {len(letters)} bp, and the model reads {predictor.input_bp}: "
                     "give it with its flanks, cut to that length."
                 )
+        beside = [name for name in predictor.network.input_types if name != SEQUENCE]
+        if beside:
+            raise InputError(f"{self.path}: the model reads {beside[0]} beside the DNA: use `predict` with --bed.")
         codes = [encode(letters, what=f"sequence {number}") for number, letters in enumerate(given)]
-        batches = (np.stack(codes[start : start + 512]) for start in range(0, len(codes), 512))
+        parts = (np.stack(codes[start : start + 512]) for start in range(0, len(codes), 512))
+        batches = ({SEQUENCE: torch.from_numpy(part)} for part in parts)
         values = [*predictor.predict(batches)]
         tracks = list(predictor.head.tracks)
         return pd.DataFrame(np.concatenate(values) if values else np.empty((0, len(tracks))), columns=tracks)
@@ -306,23 +324,29 @@ class Run:
         return f"Run({str(self.path)!r})"
 
 
-def build_network(experiment: Experiment, tracks: Sequence[str]) -> SequenceModel:
-    """Return an untrained network as a config describes it; its weights are drawn by torch's state as it is.
+def new_network(experiment: Experiment, tracks: Sequence[str], bias: Run | None = None) -> SequenceModel | WithBias:
+    """Return an untrained network as a config describes it, with the frozen network of `[bias]` beside it.
+
+    Args:
+        experiment: the config.
+        tracks: names of the labelled tracks, where labels are predicted.
+        bias: the run of `[bias]`; opened where the config names it if not given.
 
     Raises:
-        StrandwiseError: sizes or groups that do not fit.
+        StrandwiseError: sizes or groups that do not fit, or a bias run that does not.
     """
-    heads = [binary_head(tuple(tracks))]
+    network = build_network(experiment, tracks)
+    if experiment.bias is None:
+        return network
+    bias = bias or Run.open(experiment.bias.run)
+    if bias.experiment.bias is not None:
+        raise RunError(f"{bias.path}: a bias run with a bias run of its own: give one that reads DNA alone.")
+    frozen, strand = bias.network, bias.experiment.strand
+    whole = Conjoined(frozen, strand.answers) if strand.rules.conjoin_in_prediction else frozen
     try:
-        # On the CPU, so its state is all that is drawn from; the caller's comes back.
-        with torch.random.fork_rng(devices=[]):
-            return assemble(experiment.model.architecture(), heads, experiment.windows.input_bp, experiment.strand)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "allocate" in str(error):
-            raise ConfigError(
-                f"model: the network does not fit into memory ({experiment.model.model_dump()}): make it smaller."
-            ) from None
-        raise
+        return WithBias(network, whole)
+    except StrandLawError as error:
+        raise ConfigError(f"[bias] run {bias.path}: {error}") from None
 
 
 def check_place(path: str | Path, experiment: Experiment, *, overwrite: bool = False, resume: bool = False) -> None:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from strandwise.analysis.strands import StrandAgreement, measure_strands, verdict
 from strandwise.analysis.symmetry import LayerSymmetry
-from strandwise.data.batches import one_hot
+from strandwise.data.batches import model_inputs
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.experiment.datasets import read_windows
-from strandwise.experiment.jobs import windows_at
+from strandwise.experiment.predicting import windows_at
 from strandwise.experiment.provenance import check_inputs
 from strandwise.experiment.run import STRAND, Run
 from strandwise.files import atomic_path, check_writable, progress
@@ -113,9 +113,8 @@ def _draw(total: int, n: int, seed: int) -> np.ndarray:
 
 def _batches(windows: LabelledWindows) -> Iterator[dict[str, Tensor]]:
     size = max(1, min(512, BATCH_BP // windows.input_bp))
-    batches = gathered(windows.reader, len(windows), size)
-    for codes in progress(batches, "comparing strands", -(-len(windows) // size)):
-        yield {"sequence": one_hot(torch.from_numpy(codes))}
+    for inputs in progress(gathered(windows, size), "comparing strands", -(-len(windows) // size)):
+        yield model_inputs(inputs)
 
 
 def _found(single: StrandAgreement, double: StrandAgreement, places: dict[str, str]) -> dict[str, Any]:

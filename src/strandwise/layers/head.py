@@ -13,6 +13,7 @@ from strandwise.errors import StrandLawError
 from strandwise.strand import StrandType, unstranded
 
 Link = Literal["identity", "logistic", "softmax", "log1p"]
+Target = Literal["labels", "signal", "total"]
 
 
 class LinkFunctions(NamedTuple):
@@ -59,6 +60,7 @@ class Head:
             "softmax" for shares of each position, "log1p" for counts whose logarithm is learned.
         loss: the name of its loss in `strandwise.scores.losses`.
         loss_weight: what its loss counts for beside those of other heads.
+        target: what of a window it is compared with: its "labels", the "signal" along it, or that signal's "total".
     """
 
     name: str
@@ -67,6 +69,7 @@ class Head:
     link: Link = "identity"
     loss: str = "binary_cross_entropy"
     loss_weight: float = 1.0
+    target: Target = "labels"
 
     def __post_init__(self) -> None:
         if len(self.tracks) != self.type.channels:
@@ -94,6 +97,6 @@ def profile_heads(tracks: tuple[str, ...], kind: StrandType, counts_weight: floa
         counts_weight: what the loss of the totals counts for beside that of the shapes.
     """
     return (
-        Head("profile", kind, tracks, "softmax", "multinomial_nll"),
-        Head("counts", kind.pooled(), tracks, "log1p", "log_counts_error", counts_weight),
+        Head("profile", kind, tracks, "softmax", "multinomial_nll", target="signal"),
+        Head("counts", kind.pooled(), tracks, "log1p", "log_counts_error", counts_weight, target="total"),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from strandwise.errors import ConfigError, StrandLawError
@@ -57,7 +58,8 @@ class SequenceModel(nn.Module):
     wrappers need; only tied or lifted features, or a wrapper, make it *obey*.
 
     Attributes:
-        input_types: by name; "sequence" is `dna()`, "control" the type of the control tracks if there are any.
+        input_types: by name; "sequence" is `dna()`; then "signal", what is read beside it over the whole window, and
+            "control", control tracks over the positions that are predicted, where the network was made for them.
         output_types: by head.
         heads: the heads, in order.
         input_bp: length of the DNA it reads.
@@ -70,34 +72,46 @@ class SequenceModel(nn.Module):
         heads: Sequence[Head],
         input_bp: int,
         control: StrandType | None = None,
+        signal: StrandType | None = None,
     ) -> None:
         super().__init__()
-        self.input_types = _inputs("sequence", dna(), control)
+        named = {"sequence": dna(), "signal": signal, "control": control}
+        self.input_types = {name: kind for name, kind in named.items() if kind is not None}
         self.output_types = {head.name: head.type for head in heads}
         self.heads = tuple(heads)
         self.input_bp = input_bp
         self.trunk = trunk
         self.top = top
 
-    def forward(self, sequence: Tensor, control: Tensor | None = None) -> dict[str, Tensor]:
-        """Return logits by head for one-hot DNA ``(batch, 4, input_bp)``.
+    def forward(self, *inputs: Tensor, **named: Tensor) -> dict[str, Tensor]:
+        """Return logits by head for one-hot DNA ``(batch, 4, input_bp)`` and what is read beside it.
 
-        Args:
-            sequence: the DNA.
-            control: control tracks ``(batch, channels, output_bp)`` over the positions that are predicted, where
-                the network was made for them.
+        Inputs are given in the order of `input_types`, or by name.
 
         Raises:
-            StrandLawError: control tracks are missing, or given to a network that takes none.
+            StrandLawError: an input is missing, or one is given that the network was not made for.
         """
-        if (control is not None) != ("control" in self.input_types):
-            raise StrandLawError(
-                "this network reads control tracks: give them beside the sequence."
-                if control is None
-                else "this network was made without control tracks: make it with control=, or leave them out."
-            )
-        features = sequence if self.trunk is None else self.trunk(sequence)
-        return self.top(features) if control is None else self.top(features, control)
+        given = dict(zip(self.input_types, inputs, strict=False)) | named
+        if len(inputs) > len(self.input_types) or given.keys() != self.input_types.keys():
+            raise StrandLawError(self._misfit(len(inputs), set(named)))
+        features = given["sequence"]
+        if "signal" in given:
+            features = torch.cat([features, given["signal"]], dim=1)
+        if self.trunk is not None:
+            features = self.trunk(features)
+        return self.top(features, given["control"]) if "control" in given else self.top(features)
+
+    def _misfit(self, count: int, named: set[str]) -> str:
+        missing = [name for name in [*self.input_types][count:] if name not in named]
+        if missing:
+            return f"this network reads {_BESIDE.get(missing[0], missing[0])}: give '{missing[0]}' too."
+        extra = next(iter(sorted(named - set(self.input_types))), "control")
+        return (
+            f"this network was made without {_BESIDE.get(extra, extra)}: make it with {extra}=, or leave '{extra}' out."
+        )
+
+
+_BESIDE = {"control": "control tracks", "signal": "signal beside the sequence"}
 
 
 def _inputs(name: str, kind: StrandType, control: StrandType | None) -> dict[str, StrandType]:
@@ -110,6 +124,7 @@ def assemble(
     input_bp: int,
     strand: StrandSettings,
     control: StrandType | None = None,
+    signal: StrandType | None = None,
 ) -> SequenceModel:
     """Build the network of an architecture under a strategy, not yet conjoined around the whole.
 
@@ -120,6 +135,7 @@ def assemble(
         strand: the strategy; for `hybrid`, the groups of stages to lift, where the number after the last
             stage is the readout.
         control: the type of control tracks that enter the heads, such as `unstranded(2)`.
+        signal: the type of signal that the first stage reads beside the DNA, over the whole window.
 
     Raises:
         ConfigError: groups that the architecture does not have, `hybrid` where it has one stage, or a way to merge
@@ -128,7 +144,7 @@ def assemble(
     """
     stages = architecture.stages()
     units = _units(stages, strand)
-    features, layers = Features(dna(), input_bp), []
+    features, layers = Features(dna() if signal is None else dna() + signal, input_bp), []
     for first, last in units:
         if last > len(stages):
             break
@@ -149,7 +165,7 @@ def assemble(
         top = Conjoined(Tail(inner, readouts))
     else:
         top = _readouts(architecture, heads, features, control, strand.feature_scale)
-    return SequenceModel(trunk, top, heads, input_bp, control)
+    return SequenceModel(trunk, top, heads, input_bp, control, signal)
 
 
 def _units(stages: Sequence[Stage], strand: StrandSettings) -> list[tuple[int, int]]:

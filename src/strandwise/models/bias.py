@@ -60,22 +60,22 @@ class WithBias(nn.Module):
         self.bias.eval()
         return self
 
-    def forward(self, sequence: Tensor, control: Tensor | None = None) -> dict[str, Tensor]:
-        """Return logits by head, the bias added."""
-        found = self.model(sequence, control)
-        bias = self._bias(sequence)
+    def forward(self, *inputs: Tensor, **named: Tensor) -> dict[str, Tensor]:
+        """Return logits by head, the bias added; inputs are those of the network."""
+        found = self.model(*inputs, **named)
+        bias = self._bias(named["sequence"] if "sequence" in named else inputs[0])
         return {head.name: _added(head, found[head.name], bias[head.name]) for head in self.heads}
 
     def _bias(self, sequence: Tensor) -> Mapping[str, Tensor]:
         cut = (self.input_bp - self.bias_bp) // 2
-        with torch.no_grad():
-            return self.bias(sequence[..., cut : cut + self.bias_bp])
+        return self.bias(sequence[..., cut : cut + self.bias_bp])
 
     def _check_law(self) -> None:
-        weight = next(self.bias.parameters())
+        weight = next(self.bias.parameters(), torch.zeros(()))
         kind: StrandType = self.input_types["sequence"]
         x = random_input(kind, self.input_bp, batch=4).to(weight)
-        forward, reverse = self._bias(x), self._bias(revcomp(x, kind))
+        with torch.no_grad():
+            forward, reverse = self._bias(x), self._bias(revcomp(x, kind))
         for head in self.heads:
             deviation = strand_deviation(forward[head.name], reverse[head.name], head.type)
             if deviation > TOLERANCE:

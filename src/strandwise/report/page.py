@@ -32,7 +32,7 @@ from strandwise.report.words import (
     why_missing,
 )
 
-HEADLINE_METRICS = ("auroc", "aupr", "pearson", "spearman")
+HEADLINE_METRICS = ("auroc", "aupr", "jsd", "pearson", "spearman")
 
 
 def write_page(results: RunResults, path: str | Path) -> None:

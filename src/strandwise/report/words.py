@@ -28,9 +28,11 @@ METRICS = {
     "pearson": "Pearson r",
     "spearman": "Spearman r",
     "mse": "Mean squared error",
+    "jsd": "Jensen-Shannon distance",
+    "nll": "Multinomial loss",
 }
 
-_LOWER_IS_BETTER = ("loss", "mse", "mae", "error", "nll", "deviation", "divergence")
+_LOWER_IS_BETTER = ("loss", "mse", "mae", "error", "nll", "deviation", "divergence", "jsd")
 
 
 @dataclass(frozen=True)

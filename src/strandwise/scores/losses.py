@@ -40,11 +40,15 @@ def multinomial_nll(logits: Tensor, targets: Tensor, weights: Tensor, positive_w
         positive_weight: has no part in it.
     """
     known = (weights > 0).unsqueeze(-1)
-    counts = torch.where(known, targets, torch.zeros_like(targets))
+    losses = nll_of_profiles(logits, torch.where(known, targets, torch.zeros_like(targets)))
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
+
+
+def nll_of_profiles(logits: Tensor, counts: Tensor) -> Tensor:
+    """Return the negative log-likelihood ``(...)`` of each profile of counts ``(..., positions)``; see above."""
     shares = torch.log_softmax(logits, dim=-1)
     coefficient = torch.lgamma(counts.sum(-1) + 1) - torch.lgamma(counts + 1).sum(-1)
-    losses = -coefficient - (counts * shares).sum(-1)
-    return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
+    return -coefficient - (counts * shares).sum(-1)
 
 
 def log_counts_error(logits: Tensor, targets: Tensor, weights: Tensor, positive_weight: Tensor | None = None) -> Tensor:

@@ -12,14 +12,22 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from strandwise.files import writing_errors
 
-HISTORY = ("epoch", "train_loss", "valid_loss", "valid_auroc", "valid_aupr", "seconds")
+
+def history_columns(measures: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of `history.csv` where these are measured on the validation windows."""
+    return ("epoch", "train_loss", *measures, "seconds")
 
 
 class History(Callback):
-    """Writes a row an epoch, counted from 1, to `history.csv`; a resumed run goes on after its checkpoint's."""
+    """Writes a row an epoch, counted from 1, to `history.csv`; a resumed run goes on after its checkpoint's.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: the file.
+        measures: what is measured on the validation windows.
+    """
+
+    def __init__(self, path: Path, measures: Sequence[str]) -> None:
+        self.path, self.columns = path, history_columns(measures)
         self._started = time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -41,16 +49,16 @@ class History(Callback):
         if not trainer.is_global_zero:
             return
         said = trainer.callback_metrics
-        row: dict[str, Any] = {name: float(said[name]) for name in HISTORY[1:-1]}
+        row: dict[str, Any] = {name: float(said[name]) for name in self.columns[1:-1]}
         self._write([{"epoch": trainer.current_epoch + 1, **row, "seconds": time.monotonic() - self._started}], "a")
 
     def _write(self, rows: Sequence[dict[str, Any]], mode: str) -> None:
         with writing_errors(self.path), self.path.open(mode, newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             if mode == "w":
-                writer.writerow(HISTORY)
+                writer.writerow(self.columns)
             for row in rows:
-                values = [row[name] for name in HISTORY]
+                values = [row[name] for name in self.columns]
                 writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in values])
             stream.flush()
             os.fsync(stream.fileno())

@@ -3,7 +3,7 @@
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,51 +13,55 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from strandwise.data.batches import TrainingBatches, ordered_loader, training_loader
+from strandwise.data.batches import OrderedBatches, TrainingBatches, ordered_loader, training_loader
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, RunError
 from strandwise.files import writing_errors
-from strandwise.models import SequenceModel, StrandSettings
+from strandwise.layers import Head
+from strandwise.models import SequenceModel, StrandSettings, WithBias
 from strandwise.training.callbacks import Checkpoint, History, Patience
 from strandwise.training.module import Trainable
-from strandwise.training.settings import TrainingSettings, falls, processes
+from strandwise.training.settings import TrainingSettings, falls, measures, processes
 
 
 def fit(
-    network: SequenceModel,
+    network: SequenceModel | WithBias,
     windows: LabelledWindows,
     strand: StrandSettings,
     settings: TrainingSettings,
     folder: Path,
     *,
     jitter_bp: int = 0,
+    loss_weights: Mapping[str, float] | None = None,
     resume: bool = False,
 ) -> dict[str, dict[str, Tensor]]:
     """Train a network in place and leave it with the weights of its best epoch.
 
     Args:
-        network: what to train; its first head is what the windows label.
+        network: what to train.
         windows: with a train and a valid split.
         strand: augmentation, and whether training is conjoined.
         settings: how long, how fast, on what.
         folder: gets `history.csv` and `checkpoints/`.
         jitter_bp: the largest shift of a training window either way.
+        loss_weights: what the loss of each head counts for, by name; see `balanced_losses`.
         resume: go on from `checkpoints/last.ckpt` if it is there.
 
     Returns:
         The weights of the epochs that are best by each of `settings.also_monitor`.
 
     Raises:
-        InputError: a split is empty, or a track has no positive or no negative where one is needed.
+        InputError: a split is empty, a track has nothing to learn from, or what should choose the best epoch is
+            not measured of these heads.
         RunError: the checkpoint to go on from is damaged.
     """
     train, valid = windows.split("train"), windows.split("valid")
-    check_trainable(train, valid)
-    head = network.heads[0]
+    heads = network.heads
+    check_measures(heads, settings)
+    check_trainable(train, valid, heads)
     batches = TrainingBatches(
         train,
-        head.name,
-        head.type,
+        heads,
         batch_size=settings.batch_size,
         jitter_bp=jitter_bp,
         augment=strand.training_augmentation,
@@ -71,14 +75,14 @@ def fit(
     keep.append(Checkpoint(checkpoints, "last"))
     judge = settings.patience_on or settings.monitor
     stop = Patience(judge, mode=_mode(judge), patience=settings.patience, check_on_train_epoch_end=True)
-    module = Trainable(network, strand, settings, _positive_weight(train, settings))
+    module = Trainable(network, strand, settings, _positive_weight(train, heads, settings), loss_weights)
     dtype = next(network.parameters()).dtype
     with _quiet(), torch.random.fork_rng(), writing_errors(checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
-        _trainer(settings, folder, [History(folder / "history.csv"), stop, *keep]).fit(
+        _trainer(settings, folder, [History(folder / "history.csv", measures(heads)), stop, *keep]).fit(
             module,
             training_loader(batches, settings.workers),
-            ordered_loader(valid, head.name, max(settings.batch_size, 500)),
+            ordered_loader(valid, heads, _judged_at_once(heads, settings)),
             ckpt_path=last,
             weights_only=True,
         )
@@ -88,19 +92,61 @@ def fit(
     return kept
 
 
-def check_trainable(train: LabelledWindows, valid: LabelledWindows) -> None:
+def check_measures(heads: Sequence[Head], settings: TrainingSettings) -> None:
+    """Refuse to choose epochs by what is not measured of these heads.
+
+    Raises:
+        InputError: naming the setting and what could be given.
+    """
+    known = measures(heads)
+    chosen = {"monitor": (settings.monitor,), "patience_on": (settings.patience_on or known[0],)}
+    for key, values in (chosen | {"also_monitor": settings.also_monitor}).items():
+        for measure in values:
+            if measure not in known:
+                raise InputError(
+                    f"training.{key} = '{measure}' is not measured of a model that predicts "
+                    f"{' and '.join(head.name for head in heads)}: use {', '.join(known)}."
+                )
+
+
+def balanced_losses(heads: Sequence[Head], train: LabelledWindows, settings: TrainingSettings) -> dict[str, float]:
+    """Return what the loss of each head counts for.
+
+    That of total counts is as `training.counts_weight` says; by default a tenth of the median total of a training
+    window and track, which brings it to the size of a profile's loss (ChromBPNet, Pampari et al. 2025).
+    """
+    weights = {head.name: head.loss_weight for head in heads}
+    counts = [head for head in heads if head.target == "total"]
+    for head in counts:
+        if settings.counts_weight != "auto":
+            weights[head.name] = float(settings.counts_weight)
+            continue
+        loader = OrderedBatches(train, [head], 1000)
+        parts = [loader[step] for step in range(len(loader))]
+        totals = torch.cat([part.targets[head.name][part.weights[head.name] > 0] for part in parts])
+        weights[head.name] = max(float(totals.median()) / 10, 1.0) if len(totals) else 1.0
+    return weights
+
+
+def _judged_at_once(heads: Sequence[Head], settings: TrainingSettings) -> int:
+    # Profiles of many windows take much memory.
+    return settings.batch_size if any(head.type.positions for head in heads) else max(settings.batch_size, 500)
+
+
+def check_trainable(train: LabelledWindows, valid: LabelledWindows, heads: Sequence[Head]) -> None:
     """Refuse splits that nothing can be learned from or chosen by.
 
     Raises:
         InputError: naming the split, the track and the fix.
     """
+    labelled = any(head.target == "labels" for head in heads)
     for name, windows in (("train", train), ("valid", valid)):
         if not len(windows):
             raise InputError(
                 f"the {name} split has no windows: name other chromosomes or regions in split.valid and "
                 "split.test, or, for sequence sets, fractions or splits."
             )
-        for column, track in enumerate(windows.tracks):
+        for column, track in enumerate(windows.tracks if labelled else ()):
             known = windows.labels[windows.weights[:, column] > 0, column]
             for value, word in ((1, "positive"), (0, "negative")):
                 if not (known == value).any():
@@ -169,8 +215,8 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _positive_weight(train: LabelledWindows, settings: TrainingSettings) -> Tensor | None:
-    if settings.class_weights == "none":
+def _positive_weight(train: LabelledWindows, heads: Sequence[Head], settings: TrainingSettings) -> Tensor | None:
+    if settings.class_weights == "none" or not any(head.target == "labels" for head in heads):
         return None
     if isinstance(settings.class_weights, float | int):
         return torch.full((len(train.tracks),), float(settings.class_weights))
@@ -205,6 +251,8 @@ def _quiet() -> Iterator[None]:
                 ".*does not have many workers.*",
                 ".*`?LeafSpec.*",
                 ".*exists and is not empty.*",
+                # A frozen bias network stays in it.
+                ".*in eval mode at the start of training.*",
             ):
                 warnings.filterwarnings("ignore", message=message)
             yield

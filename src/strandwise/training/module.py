@@ -1,56 +1,88 @@
 """A network with its loss, its optimiser and its validation metrics, as Lightning trains it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import lightning
 import numpy as np
 import torch
 from torch import Tensor
 
-from strandwise.data.batches import Batch, one_hot
+from strandwise.data.batches import Batch, model_inputs
 from strandwise.layers import Conjoined, Head, penalties
-from strandwise.models import SequenceModel, StrandSettings
+from strandwise.models import SequenceModel, StrandSettings, WithBias
 from strandwise.scores.losses import LOSSES
 from strandwise.scores.metrics import aupr, auroc
+from strandwise.scores.regression import pearson
 from strandwise.training.settings import TrainingSettings
 
 
+class Said(NamedTuple):
+    """What a network said of a validation batch, for one head without positions."""
+
+    logits: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
 class Trainable(lightning.LightningModule):
-    """A network with its loss, its optimiser and its validation metrics."""
+    """A network with its loss, its optimiser and its validation metrics.
+
+    Args:
+        network: what is trained.
+        strand: whether it is conjoined in training.
+        settings: of the training.
+        positive_weight: what a positive label counts for, by track.
+        loss_weights: what the loss of each head counts for; that of the head itself where it is not named.
+    """
 
     def __init__(
         self,
-        network: SequenceModel,
+        network: SequenceModel | WithBias,
         strand: StrandSettings,
         settings: TrainingSettings,
         positive_weight: Tensor | None,
+        loss_weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.settings = settings
         self.strand = strand
-        self.head: Head = network.heads[0]
+        self.heads: tuple[Head, ...] = network.heads
+        self.loss_weights = {head.name: head.loss_weight for head in self.heads} | dict(loss_weights or {})
         self.register_buffer("positive_weight", positive_weight, persistent=False)
-        self._said: list[tuple[Tensor, Batch]] = []
+        self._said: dict[str, list[Said]] = {}
+        self._losses: dict[str, list[tuple[float, float]]] = {}
 
     def on_train_epoch_start(self) -> None:
         """Seed torch by the epoch, so that a resumed run draws what an unbroken one would have."""
         torch.manual_seed(int(np.random.SeedSequence([self.settings.seed, self.current_epoch]).generate_state(1)[0]))
 
-    def logits(self, batch: Batch) -> Tensor:
-        """Return the logits of the head for a batch."""
-        sequence = one_hot(batch.inputs["sequence"], next(self.network.parameters()).dtype)
+    def logits(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the logits of each head for a batch."""
+        inputs = model_inputs(batch.inputs, next(self.network.parameters()).dtype)
         # Wrapped here, so that checkpoints hold the network's weights once and under its own names.
         reader = Conjoined(self.network, self.strand.answers) if self.strand.rules.conjoin_in_training else self.network
-        return reader(sequence)[self.head.name]
+        return reader(**inputs)
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the head's loss for a batch."""
-        targets, weights = batch.targets[self.head.name], batch.weights[self.head.name]
-        return LOSSES[self.head.loss](logits, targets.to(logits), weights.to(logits), self.positive_weight)  # pyright: ignore[reportArgumentType]
+    def head_loss(self, head: Head, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Return the loss of one head, not yet weighted against those of others."""
+        positive = self.positive_weight if head.target == "labels" else None
+        if isinstance(positive, Tensor):
+            positive = positive.to(logits.device)
+        return LOSSES[head.loss](logits, targets.to(logits), weights.to(logits), positive)  # pyright: ignore[reportArgumentType]
+
+    def loss(self, logits: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Return the loss of a batch: the weighted sum of those of the heads."""
+        parts = [
+            self.loss_weights[head.name]
+            * self.head_loss(head, logits[head.name], batch.targets[head.name], batch.weights[head.name])
+            for head in self.heads
+        ]
+        return sum(parts[1:], parts[0])
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
-        """Return the loss of a training batch."""
+        """Return the loss of a training batch, with the penalties on weights."""
         loss = self.loss(self.logits(batch), batch) + penalties(self.network)
         self.log(
             "train_loss",
@@ -64,35 +96,54 @@ class Trainable(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, step: int) -> None:
-        """Keep what the network says of a validation batch."""
-        self._said.append((self.logits(batch).float().cpu(), batch))
+        """Keep what the network says of a validation batch; of a head with positions, its loss alone."""
+        found = self.logits(batch)
+        for head in self.heads:
+            logits, targets, weights = found[head.name].float(), batch.targets[head.name], batch.weights[head.name]
+            if head.type.positions:
+                loss = float(self.head_loss(head, logits, targets, weights))
+                self._losses.setdefault(head.name, []).append((loss, float(weights.sum())))
+            else:
+                self._said.setdefault(head.name, []).append(Said(logits.cpu(), targets.cpu(), weights.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation loss and the mean AUROC and AUPR over tracks."""
-        name = self.head.name
-        logits = torch.cat([said for said, _ in self._said])
-        batch = Batch(
-            {},
-            {name: torch.cat([batch.targets[name].cpu() for _, batch in self._said])},
-            {name: torch.cat([batch.weights[name].cpu() for _, batch in self._said])},
-        )
+        """Log the validation loss, and what is measured of each head: means over tracks."""
+        total, metrics = 0.0, dict[str, float]()
+        for head in self.heads:
+            if head.type.positions:
+                losses, sizes = zip(*self._losses[head.name], strict=True)
+                loss = float(np.average(losses, weights=sizes)) if sum(sizes) else float("nan")
+            else:
+                said = Said(*map(torch.cat, zip(*self._said[head.name], strict=True)))
+                loss = float(self.head_loss(head, *said))
+                metrics |= _measured(head, said)
+            total += self.loss_weights[head.name] * loss
         self._said.clear()
-        targets, weights = batch.targets[name].numpy(), batch.weights[name].numpy()
-        scores = logits.double().numpy()
-        columns = range(scores.shape[1])
-        weight = None if self.positive_weight is None else self.positive_weight.cpu()
-        loss = LOSSES[self.head.loss](logits, batch.targets[name], batch.weights[name], weight)  # pyright: ignore[reportArgumentType]
-        metrics = {
-            "valid_loss": float(loss),
-            "valid_auroc": _mean([auroc(targets[:, c], scores[:, c], weights[:, c]) for c in columns]),
-            "valid_aupr": _mean([aupr(targets[:, c], scores[:, c], weights[:, c]) for c in columns]),
-        }
-        self.log_dict({key: torch.tensor(value) for key, value in metrics.items()}, prog_bar=True, sync_dist=True)
+        self._losses.clear()
+        self.log_dict(
+            {key: torch.tensor(value) for key, value in {"valid_loss": total, **metrics}.items()},
+            prog_bar=True,
+            sync_dist=True,
+        )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam over every weight."""
+        """Return Adam over every weight that is not frozen."""
         settings = self.settings
-        return torch.optim.Adam(self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        weights = [weight for weight in self.parameters() if weight.requires_grad]
+        return torch.optim.Adam(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def _measured(head: Head, said: Said) -> dict[str, float]:
+    logits, targets, weights = (value.double().numpy() for value in said)
+    columns = range(logits.shape[1])
+    if head.target == "labels":
+        return {
+            "valid_auroc": _mean([auroc(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
+            "valid_aupr": _mean([aupr(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
+        }
+    # On the scale that is learned: the logarithm of counts.
+    counts = np.log1p(targets)
+    return {"valid_pearson": _mean([pearson(counts[:, c], logits[:, c], weights[:, c]) for c in columns])}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,15 +1,32 @@
 """The `[training]` table of a config, and how many processes it asks for."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from lightning import Fabric
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from strandwise.errors import InputError
+from strandwise.layers import Head
 from strandwise.schema import Settings
 
-Measure = Literal["valid_auroc", "valid_aupr", "valid_loss"]
+Measure = Literal["valid_auroc", "valid_aupr", "valid_loss", "valid_pearson"]
 """What is measured on the validation windows after each epoch."""
+
+_MEASURED: dict[str, tuple[Measure, ...]] = {
+    "labels": ("valid_auroc", "valid_aupr"),
+    "signal": (),
+    "total": ("valid_pearson",),
+}
+"""By what a head is compared with: what is measured of it, beside the loss of all."""
+
+
+def measures(heads: Sequence[Head]) -> tuple[Measure, ...]:
+    """Return what is measured of heads after each epoch: the loss first, then means over tracks."""
+    found: dict[Measure, None] = {"valid_loss": None}
+    for head in heads:
+        found |= dict.fromkeys(_MEASURED[head.target])
+    return tuple(found)
 
 
 def falls(measure: str) -> bool:
@@ -28,7 +45,14 @@ class TrainingSettings(Settings):
         default="balanced",
         description="what a positive counts for: 'balanced' is negatives / positives of each track",
     )
-    monitor: Measure = Field(default="valid_auroc", description="chooses the best epoch")
+    counts_weight: Literal["auto"] | NonNegativeFloat = Field(
+        default="auto",
+        description="what the loss of total counts counts for beside that of the profile; 'auto' is a tenth of the "
+        "median total of a training window (ChromBPNet)",
+    )
+    monitor: Measure = Field(
+        default="valid_auroc", description="chooses the best epoch; valid_loss where profiles are predicted"
+    )
     also_monitor: tuple[Measure, ...] = Field(
         default=(), description="choose the best epoch by these too; kept as `weights.MEASURE.safetensors`"
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import wasserstein_distance
 
-from strandwise.data.windows import Reader
+from strandwise.data.readers import Reader
 from strandwise.errors import InputError
 from strandwise.sequence import N, as_codes
 

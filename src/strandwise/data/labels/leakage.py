@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from strandwise.data.labels.cover import Cover, interval_columns
-from strandwise.data.windows import Reader
+from strandwise.data.readers import Reader
 from strandwise.errors import InputError
 from strandwise.sequence import N, revcomp_codes
 

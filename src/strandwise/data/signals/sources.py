@@ -1,0 +1,142 @@
+"""Signal files, opened and matched to the chromosomes of a genome."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strandwise.data.signals.statistics import Statistics
+from strandwise.data.signals.tracks import Track
+from strandwise.errors import InputError
+from strandwise.genome import BedGraph, match_names, open_signal
+
+CHUNK_BP = 1 << 22
+"""Bases that are decoded at once."""
+
+_AHEAD = 2
+"""Parts that are decoded beside the one that is written."""
+
+
+class SignalFile(Protocol):
+    """What a file of signal can do, as `BigWig` and `BedGraph` do."""
+
+    path: Path
+    sizes: dict[str, int]
+
+    def values(self, chrom: str, start: int, end: int, missing: float = 0.0) -> NDArray[np.float32]:
+        """Return the signal of an interval, `missing` where the file says nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open signal file, by the chromosome names of a genome.
+
+    Attributes:
+        track: what it is.
+        file: the open file.
+        sizes: chromosomes of the genome and their sizes in bp.
+        names: what the file calls each chromosome that it has.
+        notes: what a person should know: names read under others, chromosomes it does not have.
+        identity: of the file on disk when it was opened.
+    """
+
+    track: Track
+    file: SignalFile
+    sizes: dict[str, int]
+    names: dict[str, str]
+    notes: tuple[str, ...]
+    identity: tuple[int, ...]
+
+    def unchecked(self, chrom: str, start: int, end: int) -> NDArray[np.float32]:
+        """Return what `values` returns, without a look for infinite ones."""
+        return self.file.values(self.names[chrom], start, end, 0.0 if self.track.zero_filled else np.nan)
+
+    def values(self, chrom: str, start: int, end: int) -> NDArray[np.float32]:
+        """Return the signal of an interval of a chromosome that the file has.
+
+        Where the file says nothing it is 0 if the track counts that as 0, else NaN.
+
+        Raises:
+            InputError: a value is infinite.
+        """
+        values = self.unchecked(chrom, start, end)
+        infinite = np.isinf(values)
+        if infinite.any():
+            position = start + int(infinite.argmax())
+            raise InputError(
+                f"{self.file.path}: the value at {self.names[chrom]}:{position} is infinite, as after a division "
+                "by 0; make the file anew with a pseudocount."
+            )
+        return values
+
+    def chunks(self, chrom: str) -> Iterator[tuple[NDArray[np.float32], Statistics]]:
+        """Yield the signal of a chromosome from its beginning to its end, in parts of `CHUNK_BP`, and what it is."""
+        size = self.sizes[chrom]
+        starts = range(0, size, CHUNK_BP)
+
+        def part(start: int) -> tuple[NDArray[np.float32], Statistics]:
+            values = self.values(chrom, start, min(start + CHUNK_BP, size))
+            return values, Statistics.of(values)
+
+        if len(starts) <= 1:
+            yield from map(part, starts)
+            return
+        # The next parts are read and counted while their reader works on this one.
+        with ThreadPoolExecutor(_AHEAD) as readers:
+            waiting = deque(readers.submit(part, start) for start in starts[:_AHEAD])
+            for start in starts[_AHEAD:]:
+                yield waiting.popleft().result()
+                waiting.append(readers.submit(part, start))
+            for last in waiting:
+                yield last.result()
+
+    def check_unchanged(self) -> None:
+        """Refuse a file that is not the one that was opened.
+
+        Raises:
+            InputError: it was written meanwhile.
+        """
+        if _identity(self.file.path) != self.identity:
+            raise InputError(f"{self.file.path}: changed while it was read. Run the same command again.")
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def open_source(track: Track, sizes: Mapping[str, int]) -> Source:
+    """Open the file of a track and find the genome's chromosomes in it.
+
+    A chromosome that the file does not name is missing from the track; it is not taken for one without signal.
+
+    Args:
+        track: the track.
+        sizes: chromosomes of the genome and their sizes in bp.
+
+    Raises:
+        InputError: the file cannot be read, has none of the chromosomes, or has one of another size.
+    """
+    file: SignalFile = open_signal(track.path)
+    identity = _identity(file.path)
+    match = match_names(sizes, file.sizes, f"track '{track.name}'", str(file.path))
+    if not match.mapping:
+        match.require()
+    for name, other in match.mapping.items():
+        # A bedGraph knows only where its last line ends.
+        fits = file.sizes[other] <= sizes[name] if isinstance(file, BedGraph) else file.sizes[other] == sizes[name]
+        if not fits:
+            raise InputError(
+                f"{file.path}: {other} is {file.sizes[other]} bp there and {sizes[name]} bp in the genome "
+                f"(track '{track.name}'). Is it from another assembly?"
+            )
+    notes = match.notes()
+    if match.missing:
+        notes[-1] += f"; track '{track.name}' is taken as not measured there (weight 0)"
+    return Source(track, file, dict(sizes), match.mapping, tuple(notes), identity)

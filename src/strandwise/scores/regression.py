@@ -1,0 +1,67 @@
+"""How well predicted amounts follow measured ones."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from strandwise.errors import InputError
+
+
+def pearson(measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the correlation of measured and predicted amounts.
+
+    Args:
+        measured: ``(n,)``.
+        predicted: ``(n,)``.
+        weights: ``(n,)``; windows of weight 0 are left out.
+
+    Returns:
+        From -1 to 1; nan for fewer than two windows, or where either is constant.
+
+    Raises:
+        InputError: shapes differ, or a value is not finite.
+    """
+    x, y = _usable(measured, predicted, weights)
+    return math.nan if _degenerate(x, y) else float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
+
+
+def spearman(measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the correlation of the ranks of measured and predicted amounts, ties at their mean rank.
+
+    Arguments, result and errors are those of `pearson`.
+    """
+    x, y = _usable(measured, predicted, weights)
+    return math.nan if _degenerate(x, y) else pearson(stats.rankdata(x), stats.rankdata(y))
+
+
+def mean_squared_error(measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the mean squared difference; nan of no windows. Arguments and errors are those of `pearson`."""
+    x, y = _usable(measured, predicted, weights)
+    return float(np.mean((x - y) ** 2)) if x.size else math.nan
+
+
+def _usable(
+    measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = np.asarray(measured, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    kept = np.ones(x.shape) if weights is None else np.asarray(weights)
+    if x.ndim != 1 or x.shape != y.shape or x.shape != kept.shape:
+        raise InputError(
+            f"measured, predicted and weights have shapes {x.shape}, {y.shape} and {kept.shape}: give one value of "
+            "each for every window of one track."
+        )
+    x, y = x[kept > 0], y[kept > 0]
+    for what, values in (("measured", x), ("predicted", y)):
+        wrong = int((~np.isfinite(values)).sum())
+        if wrong:
+            raise InputError(
+                f"{what}: {wrong} of {values.size} amounts are not finite. Has the model diverged, or is the signal "
+                "file damaged?"
+            )
+    return x, y
+
+
+def _degenerate(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
+    return x.size < 2 or bool(np.ptp(x) == 0 or np.ptp(y) == 0)

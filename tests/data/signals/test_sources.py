@@ -1,0 +1,94 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from strandwise.data.signals import Track, sources
+from strandwise.data.signals.sources import open_source
+from strandwise.data.signals.statistics import Statistics
+from strandwise.errors import InputError
+from strandwise.genome import BigWig
+
+
+def test_names_are_reconciled_and_told(files: dict[str, Path], sizes: dict[str, int]) -> None:
+    source = open_source(Track("atac", files["atac"], missing_quantile=0.5), sizes)
+    assert source.names == {"chr1": "1", "chr2": "2", "chr3": "3", "chr4": "4"}
+    renamed, missing = source.notes
+    assert "track 'atac': 4 chromosome names read under other names" in renamed
+    assert missing.endswith("chr5; track 'atac' is taken as not measured there (weight 0)")
+    assert np.array_equal(source.values("chr2", 3, 9), BigWig(files["atac"]).values("2", 3, 9, np.nan), equal_nan=True)
+
+
+def test_another_assembly_is_refused(files: dict[str, Path], sizes: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=r"chr2 is 300 bp there and 301 bp in the genome.*another assembly"):
+        open_source(Track("t", files["plus"]), sizes | {"chr2": 301})
+    with pytest.raises(InputError, match=r"chromosome 'chrX' is not in .*plus.bw"):
+        open_source(Track("t", files["plus"]), {"chrX": 10})
+    with pytest.raises(InputError, match="no such file"):
+        open_source(Track("t", Path("none.bw")), sizes)
+
+
+def test_a_bedgraph_is_a_source_too(files: dict[str, Path], sizes: dict[str, int], tmp_path: Path) -> None:
+    bigwig, path = BigWig(files["atac"]), tmp_path / "a.bedGraph"
+    values = {"1": bigwig.values("1", 0, 490, np.nan), "3": bigwig.values("3", 0, 200, np.nan)}
+    lines = [f"{c}\t{p}\t{p + 1}\t{v:g}\n" for c, of in values.items() for p, v in enumerate(of.tolist()) if v == v]
+    path.write_text("".join(lines))
+    source = open_source(Track("t", path, missing_quantile=0.5), sizes)
+    assert source.names == {"chr1": "1", "chr3": "3"}
+    assert np.array_equal(source.values("chr1", 0, 490), values["1"], equal_nan=True)
+    assert np.isnan(source.values("chr1", 490, 500)).all()
+    with pytest.raises(InputError, match=r"3 is \d+ bp there and 100 bp in the genome"):
+        open_source(Track("t", path), sizes | {"chr3": 100})
+
+
+def test_gaps_are_what_the_track_counts_them_as(files: dict[str, Path], sizes: dict[str, int]) -> None:
+    kept, zero = (open_source(Track("t", files["plus"], missing_quantile=q), sizes) for q in (0.0, None))
+    values = kept.values("chr1", 0, 500)
+    assert np.isnan(values).any()
+    assert np.array_equal(zero.values("chr1", 0, 500), np.nan_to_num(values))
+
+
+def test_chunks_make_the_chromosome(
+    files: dict[str, Path], sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_source(Track("t", files["plus"]), sizes)
+    whole = source.values("chr1", 0, 500)
+    for chunk, parts in ((64, 8), (250, 2), (499, 2), (500, 1), (1 << 22, 1)):
+        monkeypatch.setattr(sources, "CHUNK_BP", chunk)
+        found = list(source.chunks("chr1"))
+        assert [len(values) for values, _ in found] == [min(chunk, 500 - start) for start in range(0, 500, chunk)]
+        assert len(found) == parts
+        assert np.array_equal(np.concatenate([values for values, _ in found]), whole, equal_nan=True)
+        for values, known in found:
+            assert (known.count, known.mean) == (Statistics.of(values).count, Statistics.of(values).mean)
+
+
+def test_an_error_in_a_later_part_is_raised(
+    files: dict[str, Path], sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_source(Track("t", files["plus"]), sizes)
+    monkeypatch.setattr(sources, "CHUNK_BP", 64)
+    values = np.zeros(500, np.float32)
+    values[300] = np.inf
+    monkeypatch.setattr(source.file, "values", lambda _, start, end, missing: values[start:end])
+    parts = source.chunks("chr1")
+    assert len([next(parts) for _ in range(4)]) == 4
+    with pytest.raises(InputError, match="value at chr1:300 is infinite"):
+        next(parts)
+
+
+def test_infinite_values_are_named(files: dict[str, Path], sizes: dict[str, int], monkeypatch) -> None:
+    source = open_source(Track("t", files["atac"]), sizes)
+    monkeypatch.setattr(source.file, "values", lambda *_: np.array([0, np.nan, -np.inf], np.float32))
+    with pytest.raises(InputError, match="value at 1:42 is infinite"):
+        source.values("chr1", 40, 43)
+
+
+def test_a_file_that_changes_is_noticed(tmp_path: Path, write_values: Callable) -> None:
+    path = write_values(tmp_path / "a.bw", {"chr1": np.ones(9, np.float32)})
+    source = open_source(Track("t", path), {"chr1": 9})
+    source.check_unchanged()
+    write_values(path, {"chr1": np.zeros(9, np.float32)})
+    with pytest.raises(InputError, match="changed while it was read"):
+        source.check_unchanged()
