@@ -1,8 +1,10 @@
 """Run the whole speed suite: `make bench`."""
 
-from benchmarks import data, layers, training, windows
+from benchmarks import data, labels, layers, training, waiting, windows
 
 windows.main()
 data.main()
+labels.main()
+waiting.main()
 layers.main()
 training.main()

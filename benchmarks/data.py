@@ -31,7 +31,7 @@ from strandwise.sequence import decode
 LENGTHS, BATCH, BULK, WINDOWS, GENOME, TRACKS = (2114, 3072), 256, 4096, 20_000, 20_000_000, 4
 STEP, GAPS = 20, 0.3
 PER_BASE = 2_000_000
-COVERAGES = (0.1, 0.25, 0.5, 1.0, 2.0)
+COVERAGES = (0.25, 0.5, 1.0, 2.1, 4.0)
 LIMIT = "limit: copies in memory"
 
 Rows = NDArray[np.int64]

@@ -9,7 +9,7 @@ import pytest
 from strandwise import cli
 from strandwise.data.simulation import SimulatedGenome
 from strandwise.errors import InputError
-from strandwise.experiment import Experiment, Run, jobs
+from strandwise.experiment import Experiment, Run, check, checking
 from strandwise.layers import Merge
 
 CONFIG = """\
@@ -102,7 +102,7 @@ def test_check_prints_what_a_user_should_know(call: Callable, project: Path) -> 
     assert f"Note: {project}/REST.bed: " in out
     assert "'1' as 'chr1'" in out
     assert "Note: 1 windows dropped: past a chromosome's end" in out
-    windows = jobs.check(Experiment.load("config.toml")).windows
+    windows = check(Experiment.load("config.toml")).windows
     for row in windows.summary():
         line = next(line for line in out.splitlines() if line.startswith(f"│ {row['split']}"))
         assert [int(cell) for cell in line.strip("│").split("│")[1:]] == list(row.values())[1:]
@@ -255,7 +255,7 @@ def test_errors_are_one_line_as_they_are(
     def fails(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(jobs, "read_windows", fails)
+    monkeypatch.setattr(checking, "read_windows", fails)
     code, out, err = call("check", "config.toml")
     assert (code, out) == (2, "")
     assert err.startswith(said)
@@ -268,7 +268,7 @@ def test_faults_of_our_own_are_not_hidden(call: Callable, project: Path, monkeyp
     def fails(_: object) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(jobs, "read_windows", fails)
+    monkeypatch.setattr(checking, "read_windows", fails)
     with pytest.raises(KeyError, match="a bug"):
         call("check", "config.toml")
 

@@ -86,7 +86,11 @@ def check(config: Config, set: Changes = []) -> None:  # noqa: A002, B006
     experiment = Experiment.load(config, set)
     found = job(experiment)
     _print_notes([*found.windows.notes, *found.windows.dropped_notes()])
+    _print_notes(found.inventory.leaks)
     _print_rows("Windows and positives", found.windows.summary())
+    _print_rows("GC", [_shown_row(row) for row in found.inventory.gc])
+    if found.inventory.tracks:
+        _print_rows("Signal", [_shown_row(row) for row in found.inventory.tracks])
     screen.print(
         f"{experiment.model.name}, {experiment.strand.strategy}: {found.parameters:,} parameters "
         f"({experiment.strand.rules.summary})",
@@ -94,6 +98,11 @@ def check(config: Config, set: Changes = []) -> None:  # noqa: A002, B006
     )
     for name, kind in found.types.items():
         screen.print(f"  {name}: {kind}, one batch {found.shapes[name]}", highlight=False, soft_wrap=True)
+    screen.print(
+        f"Windows and DNA take {found.inventory.memory_bytes / 1e6:,.0f} MB of memory; one process reads "
+        f"{found.inventory.windows_per_second:,.0f} windows/s",
+        soft_wrap=True,
+    )
     promise = "exact by construction" if found.lawful else "not promised by this strategy"
     screen.print(
         f"Strand deviation of the untrained model on one batch: {found.deviation:.2g} ({promise})", soft_wrap=True
@@ -289,6 +298,10 @@ def _print_rows(title: str, rows: list[dict[str, object]]) -> None:
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
     screen.print(table)
+
+
+def _shown_row(row: Mapping[str, object]) -> dict[str, object]:
+    return {key: f"{value:,.3g}" if isinstance(value, float) else value for key, value in row.items()}
 
 
 def _print_metrics(metrics: Mapping[str, Any]) -> None:

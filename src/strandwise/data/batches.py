@@ -53,10 +53,10 @@ def read_inputs(
     windows: LabelledWindows, rows: np.ndarray, shifts: np.ndarray | None = None, turned: np.ndarray | None = None
 ) -> dict[str, Tensor]:
     """Return what a model reads of windows, each moved right by its shift and then turned where `turned`."""
-    codes = windows.reader.gather(rows, shifts)
+    codes = np.ascontiguousarray(windows.reader.gather(rows, shifts))
     if turned is not None:
-        codes = np.where(turned[:, None], revcomp_codes(codes), codes)
-    inputs = {SEQUENCE: torch.from_numpy(np.ascontiguousarray(codes))}
+        codes[turned] = revcomp_codes(codes[turned])
+    inputs = {SEQUENCE: torch.from_numpy(codes)}
     for name in (SIGNAL, CONTROL):
         if name in windows.signals:
             inputs[name] = windows.signals[name].gather(rows, shifts, turned).values
@@ -102,7 +102,7 @@ class TrainingBatches(Dataset[Batch]):
         windows: the training windows.
         heads: what the model predicts.
         batch_size: windows in a batch; the last, smaller batch of an epoch is left out.
-        jitter_bp: the largest shift either way.
+        jitter_bp: the largest shift either way, of windows that do not say how far themselves.
         augment: "coin" turns each window to its other strand by chance, with all that is measured there; "double"
             gives each window and then its other strand, so twice the rows.
         seed: of order, shifts and strands.
@@ -119,20 +119,21 @@ class TrainingBatches(Dataset[Batch]):
         seed: int = 0,
     ) -> None:
         self.windows, self.heads = windows, tuple(heads)
-        self.batch_size = min(batch_size, len(windows))
+        self.size = len(windows.rows_of_epoch(0))
+        self.batch_size = min(batch_size, self.size)
         self.jitter_bp, self.augment, self.seed = jitter_bp, augment, seed
         self._order: tuple[int, np.ndarray] | None = None
 
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return len(self.windows) // self.batch_size
+        return self.size // self.batch_size
 
     def __getitem__(self, where: tuple[int, int]) -> Batch:
         epoch, step = where
         rows = self._rows(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         rng = np.random.default_rng([self.seed, _BATCH, epoch, step])
-        shifts = rng.integers(-self.jitter_bp, self.jitter_bp + 1, len(rows)) if self.jitter_bp else None
+        shifts = self._shifts(rows, rng)
         turned = None
         if self.augment == "double":
             rows, shifts = np.repeat(rows, 2), None if shifts is None else np.repeat(shifts, 2)
@@ -141,13 +142,20 @@ class TrainingBatches(Dataset[Batch]):
             turned = rng.random(len(rows)) < 0.5
         return read_batch(self.windows, self.heads, rows, shifts, turned)
 
+    def _shifts(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+        slack = self.windows.slack
+        if slack is not None:
+            return rng.integers(-slack[rows, 0], slack[rows, 1] + 1)
+        return rng.integers(-self.jitter_bp, self.jitter_bp + 1, len(rows)) if self.jitter_bp else None
+
     def _rows(self, epoch: int) -> np.ndarray:
         if self._order is None or self._order[0] != epoch:
             self._order = epoch, self._permutation(epoch)
         return self._order[1]
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([self.seed, _ORDER, epoch]).permutation(len(self.windows))
+        rng, rows = np.random.default_rng([self.seed, _ORDER, epoch]), self.windows.rows_of_epoch(epoch)
+        return rows[rng.permutation(len(rows))]
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

@@ -35,6 +35,9 @@ class TargetSettings(SignalFiles):
     """
 
     peaks: Path = Field(description="BED or narrowPeak; the summit or the middle of a peak is what counts")
+    relaxed: Path | None = Field(
+        default=None, description="for [bins]: peaks of a lower threshold; bins that touch only them are ambiguous"
+    )
 
     @model_validator(mode="after")
     def _counts(self) -> "TargetSettings":
@@ -46,7 +49,8 @@ class TargetSettings(SignalFiles):
 
     def files(self) -> list[Path]:
         """Return the files this table names."""
-        return [self.peaks, *super().files()]
+        relaxed = [] if self.relaxed is None else [self.relaxed]
+        return [self.peaks, *relaxed, *super().files()]
 
 
 class NegativeSettings(Settings):
@@ -76,7 +80,7 @@ def read_targets(
     """
     peaks, notes = {}, []
     for target in targets:
-        peaks[target.name], said = _read_intervals(target.peaks, genome, exclude)
+        peaks[target.name], said = read_intervals(target.peaks, genome, exclude)
         notes += said
     return peaks, notes
 
@@ -109,7 +113,7 @@ def label_peaks(
     frame = _drop(frame, (frame["start"] < 0) | (frame["end"] > ends), "past a chromosome's end", dropped)
     barred = _no_intervals()
     if blacklist is not None:
-        barred, said = _read_intervals(blacklist, genome, split.exclude)
+        barred, said = read_intervals(blacklist, genome, split.exclude)
         notes += said
         frame = _drop(frame, overlaps_any(frame, barred), "in the blacklist", dropped)
     frame["split"] = _splits(frame, regions, windows.jitter_bp)
@@ -182,7 +186,12 @@ def noting_training(windows: LabelledWindows, regions: pd.DataFrame) -> Labelled
     return replace(windows, notes=(*windows.notes, said))
 
 
-def _read_intervals(path: Path, genome: Genome, exclude: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+def read_intervals(path: Path, genome: Genome, exclude: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
+    """Return the intervals of a BED in the genome's chromosome names, and notes on names that were reconciled.
+
+    Raises:
+        InputError: a malformed file, chromosomes that the genome does not have, or intervals past their ends.
+    """
     frame = read_bed(path)
     frame = frame[~frame["chrom"].isin(list(exclude))]
     match = match_names(list(pd.unique(frame["chrom"])), genome.sizes, str(path), str(genome.path))

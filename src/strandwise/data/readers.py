@@ -13,7 +13,7 @@ class Reader(Protocol):
     """Reads the DNA of many windows at once."""
 
     def gather(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
-        """Return the codes ``(len(rows), input_bp)`` of windows, each moved right by its shift."""
+        """Return the codes ``(len(rows), input_bp)`` of windows, each moved right by its shift, as a new array."""
         ...
 
     def take(self, rows: np.ndarray) -> "Reader":

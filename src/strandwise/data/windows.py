@@ -83,6 +83,9 @@ class LabelledWindows:
         notes: what a person should know, such as chromosome names that were reconciled.
         signals: readers of signal in the same windows: "signal" and "control" go into a model beside the DNA,
             "target" is what it should say.
+        epochs: ``(windows,)``; the epoch of training that sees a window, -1 for every one; all of them if None. Once
+            the last of them is past, the first comes again.
+        slack: ``(windows, 2)``; how far training may shift each to the left and to the right, in place of a jitter.
     """
 
     frame: pd.DataFrame
@@ -94,6 +97,8 @@ class LabelledWindows:
     dropped: Mapping[str, int] = field(default_factory=Counter)
     notes: Sequence[str] = ()
     signals: Mapping[str, Measured] = field(default_factory=dict)
+    epochs: np.ndarray | None = None
+    slack: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -107,7 +112,16 @@ class LabelledWindows:
             weights=self.weights[rows],
             reader=self.reader.take(rows),
             signals={name: reader.take(rows) for name, reader in self.signals.items()},
+            epochs=None if self.epochs is None else self.epochs[rows],
+            slack=None if self.slack is None else self.slack[rows],
         )
+
+    def rows_of_epoch(self, epoch: int) -> np.ndarray:
+        """Return the rows that an epoch of training sees, counted from 0."""
+        if self.epochs is None or not len(self):
+            return np.arange(len(self))
+        turns = max(int(self.epochs.max()) + 1, 1)
+        return np.flatnonzero((self.epochs < 0) | (self.epochs == epoch % turns))
 
     def split(self, name: str) -> "LabelledWindows":
         """Return the windows of one split: train, valid or test."""

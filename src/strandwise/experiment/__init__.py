@@ -1,7 +1,8 @@
 """An experiment, the run it leaves, and one function for each job."""
 
+from strandwise.experiment.checking import Check, check
 from strandwise.experiment.config import Experiment
-from strandwise.experiment.jobs import Check, check, evaluate, train, write_report
+from strandwise.experiment.jobs import evaluate, train, write_report
 from strandwise.experiment.predicting import predict
 from strandwise.experiment.run import Run
 from strandwise.experiment.strands import compare_strands

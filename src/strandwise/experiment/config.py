@@ -10,6 +10,7 @@ from typing import Any
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from strandwise.data.dream import BinSettings
 from strandwise.data.peaks import GenomeSettings, NegativeSettings, TargetSettings
 from strandwise.data.sequences import SequenceSettings
 from strandwise.data.signals.settings import ControlSettings, InputSettings, SignalSettings
@@ -42,6 +43,7 @@ class Experiment(Settings):
     signals: SignalSettings = Field(default_factory=SignalSettings)
     sequences: tuple[SequenceSettings, ...] = Field(default=(), description="sets of sequences, instead of a genome")
     windows: WindowSettings = Field(default_factory=WindowSettings)
+    bins: BinSettings | None = Field(default=None, description="labels by bins, as in the ENCODE-DREAM challenge")
     negatives: NegativeSettings = Field(default_factory=NegativeSettings)
     split: SplitSettings = Field(default_factory=SplitSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
@@ -74,6 +76,20 @@ class Experiment(Settings):
                 raise ValueError(f"{name} needs [genome]: [[sequences]] have no place where signal could be read")
             if given and name != "[[inputs]]" and not self.predicts_signal:
                 raise ValueError(f"{name} is for targets with signal: give signal, or plus and minus, in [[targets]]")
+        relaxed = [target.name for target in self.targets if target.relaxed is not None]
+        if relaxed and self.bins is None:
+            raise ValueError(
+                f"target '{relaxed[0]}' has relaxed peaks, which are for [bins]: add [bins], or remove them"
+            )
+        if self.bins is not None and (self.sequences or self.predicts_signal):
+            raise ValueError("[bins] labels windows of a genome by peaks: it has no part here, remove it")
+        if self.bins is not None and self.bins.bin_bp > self.windows.input_bp:
+            raise ValueError(
+                f"bins.bin_bp = {self.bins.bin_bp} is longer than windows.input_bp = {self.windows.input_bp}: make "
+                "the windows longer"
+            )
+        if self.bins is not None and self.negatives.distance_bp is not None:
+            raise ValueError("with [bins], bins.distance_bp keeps negatives away: remove negatives.distance_bp")
         if not self.predicts_signal and (self.windows.output_bp is not None or self.windows.bin_bp != 1):
             raise ValueError("windows.output_bp and windows.bin_bp are for targets with signal: remove them")
         for kind, tables in (("targets", self.targets), ("inputs", self.inputs), ("controls", self.controls)):

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from strandwise.data.batches import CONTROL, SIGNAL, TARGET
-from strandwise.data.peaks import label_peaks, read_targets
+from strandwise.data.dream import BinSettings, Peaks, label_bins
+from strandwise.data.peaks import label_peaks, read_intervals, read_targets
 from strandwise.data.readers import Measured
 from strandwise.data.sequences import read_sequence_sets
 from strandwise.data.signals import Signal, SignalCache, SignalReader, SignalStream
@@ -54,6 +55,9 @@ def _read(experiment: Experiment) -> LabelledWindows:
     if experiment.sequences:
         return read_sequence_sets(experiment.sequences, windows.input_bp, split, jitter_bp=windows.jitter_bp, seed=seed)
     genome, blacklist = open_genome(experiment), experiment.genome.blacklist if experiment.genome else None
+    if experiment.bins is not None:
+        found = _read_bins(experiment, experiment.bins, genome)
+        return with_signals(found, experiment, genome, passes=experiment.training.epochs)
     peaks, notes = read_targets(experiment.targets, genome, split.exclude)
     found = label_peaks(
         genome,
@@ -65,11 +69,48 @@ def _read(experiment: Experiment) -> LabelledWindows:
         seed=seed,
         notes=notes,
     )
-    return with_signals(found, experiment, genome)
+    return with_signals(found, experiment, genome, passes=experiment.training.epochs)
+
+
+def _read_bins(experiment: Experiment, bins: BinSettings, genome: Genome) -> LabelledWindows:
+    peaks, notes = read_bin_targets(experiment, genome)
+    barred = None
+    if experiment.genome is not None and experiment.genome.blacklist is not None:
+        barred, said = read_intervals(experiment.genome.blacklist, genome, experiment.split.exclude)
+        notes += said
+    return label_bins(
+        genome,
+        peaks,
+        experiment.windows,
+        bins,
+        experiment.split,
+        per_peak=experiment.negatives.per_peak,
+        epochs=experiment.training.epochs,
+        blacklist=barred,
+        seed=experiment.windows.seed,
+        notes=notes,
+    )
+
+
+def read_bin_targets(experiment: Experiment, genome: Genome) -> tuple[dict[str, Peaks], list[str]]:
+    """Return the conservative and relaxed peaks of every target, and notes on names that were reconciled.
+
+    Raises:
+        InputError: a malformed file, or one that does not fit the genome.
+    """
+    peaks, notes, exclude = dict[str, Peaks](), list[str](), experiment.split.exclude
+    for target in experiment.targets:
+        conservative, said = read_intervals(target.peaks, genome, exclude)
+        relaxed, also = (None, []) if target.relaxed is None else read_intervals(target.relaxed, genome, exclude)
+        peaks[target.name] = Peaks(conservative, relaxed)
+        if experiment.bins is not None and experiment.bins.peak_bp is not None:
+            peaks[target.name] = peaks[target.name].resized(experiment.bins.peak_bp, genome.sizes)
+        notes += [*said, *also]
+    return peaks, notes
 
 
 def with_signals(
-    windows: LabelledWindows, experiment: Experiment, genome: Genome, *, targets: bool = True
+    windows: LabelledWindows, experiment: Experiment, genome: Genome, *, targets: bool = True, passes: int = 1
 ) -> LabelledWindows:
     """Return windows with readers of what an experiment reads beside the DNA, and of the signal it predicts.
 
@@ -78,33 +119,35 @@ def with_signals(
         experiment: names the files.
         genome: of the windows.
         targets: whether the signal that is predicted is to be read too.
+        passes: how often the windows are going to be read; a file of which little is wanted is not decoded.
 
     Raises:
         InputError: a file is malformed, does not fit the genome, or holds no counts where counts are predicted.
         OutputError: the cache cannot be written.
     """
     readers: dict[str, Measured] = {}
+    read_bp = passes * len(windows) * windows.input_bp
     if experiment.inputs:
-        readers[SIGNAL] = _reader(windows, _open(experiment, genome, experiment.inputs))
+        readers[SIGNAL] = _reader(windows, _open(experiment, genome, experiment.inputs, read_bp))
     if experiment.predicts_signal:
         middle, bin_bp = output_bp(experiment), experiment.windows.bin_bp
         if experiment.controls:
             if bin_bp != 1:
                 raise ConfigError(f"[[controls]] are read base by base, and windows.bin_bp is {bin_bp}: set it to 1.")
-            readers[CONTROL] = _controls(windows, experiment, genome, middle)
+            readers[CONTROL] = _controls(windows, experiment, genome, middle, read_bp)
         if targets:
-            signals = _open(experiment, genome, experiment.targets)
+            signals = _open(experiment, genome, experiment.targets, read_bp)
             _check_counts(signals)
             readers[TARGET] = _reader(windows, signals, output_bp=middle, bin_bp=bin_bp, bins="sum")
     said = [note for reader in readers.values() for note in reader.notes]
     return replace(windows, signals=readers, notes=(*windows.notes, *dict.fromkeys(said)))
 
 
-def _open(experiment: Experiment, genome: Genome, tables: Sequence[SignalFiles]) -> Sequence[Signal]:
+def _open(experiment: Experiment, genome: Genome, tables: Sequence[SignalFiles], read_bp: int) -> Sequence[Signal]:
     settings, tracks = experiment.signals, all_tracks(tables)
     if not settings.cache:
         return SignalStream(genome.sizes).open(tracks)
-    return SignalCache(genome.sizes, settings.folder, settings.dtype, say=_LOG.info).open(tracks)
+    return SignalCache(genome.sizes, settings.folder, settings.dtype, say=_LOG.info).open_for(tracks, read_bp)
 
 
 def _reader(windows: LabelledWindows, signals: Sequence[Signal], **options: Any) -> SignalReader:
@@ -113,10 +156,14 @@ def _reader(windows: LabelledWindows, signals: Sequence[Signal], **options: Any)
     return SignalReader(signals, frame["chrom"].to_numpy(), start, input_bp=windows.input_bp, **options)
 
 
-def _controls(windows: LabelledWindows, experiment: Experiment, genome: Genome, middle: int) -> JoinedReader:
+def _controls(
+    windows: LabelledWindows, experiment: Experiment, genome: Genome, middle: int, read_bp: int
+) -> JoinedReader:
     parts = []
     for control in experiment.controls:
-        reader = _reader(windows, _open(experiment, genome, [control]), output_bp=middle + max(control.smooth_bp) - 1)
+        reader = _reader(
+            windows, _open(experiment, genome, [control], read_bp), output_bp=middle + max(control.smooth_bp) - 1
+        )
         parts.append(SmoothedReader(reader, control.smooth_bp, together=control.strands == "together"))
     return JoinedReader(parts)
 

@@ -4,14 +4,12 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from strandwise.analysis.evaluation import evaluate_windows
-from strandwise.data.batches import TrainingBatches, model_inputs
 from strandwise.data.windows import LabelledWindows, dropped_notes
 from strandwise.errors import InputError, StoppedError
 from strandwise.experiment.config import Experiment
@@ -21,63 +19,10 @@ from strandwise.experiment.predicting import windows_at
 from strandwise.experiment.provenance import check_inputs, describe_inputs, describe_training
 from strandwise.experiment.run import CONFIG, METRICS, PROVENANCE, REPORT, Run, check_place, new_network
 from strandwise.files import atomic_path, check_writable
-from strandwise.layers import Conjoined
 from strandwise.report import RunResults, write_comparison, write_page
-from strandwise.strand import StrandType, revcomp, strand_deviation
 from strandwise.training import balanced_losses, check_measures, check_trainable, fit
 
 Split = Literal["train", "valid", "test"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """What `check` found.
-
-    Attributes:
-        windows: everything that would be trained on, counted.
-        parameters: numbers that would be learned.
-        types: input and output types by name.
-        shapes: shapes of one batch, by name.
-        deviation: how far the two strands of the untrained network disagree on that batch.
-        lawful: whether the strategy promises that they do not.
-    """
-
-    windows: LabelledWindows
-    parameters: int
-    types: dict[str, StrandType]
-    shapes: dict[str, tuple[int, ...]]
-    deviation: float
-    lawful: bool
-
-
-def check(experiment: Experiment) -> Check:
-    """Open every file of a config, cut and label its windows, and try one batch and the strand law on it.
-
-    Raises:
-        StrandwiseError: whatever would stop training, before it starts.
-    """
-    windows = read_windows(experiment)
-    train = windows.split("train")
-    check_machine(experiment.training)
-    rules = experiment.strand.rules
-    network = new_network(experiment, windows.tracks)
-    check_measures(network.heads, experiment.training)
-    check_trainable(train, windows.split("valid"), network.heads)
-    batch = TrainingBatches(train, network.heads, batch_size=experiment.training.batch_size)[0, 0]
-    model = Conjoined(network, experiment.strand.answers) if rules.conjoin_in_prediction else network
-    kinds = network.input_types
-    with torch.inference_mode():
-        inputs = model_inputs(batch.inputs)
-        forward = model.eval()(**inputs)
-        reverse = model(**{name: revcomp(value, kinds[name]) for name, value in inputs.items()})
-    return Check(
-        windows,
-        sum(weight.numel() for weight in network.parameters() if weight.requires_grad),
-        {**kinds, **network.output_types},
-        {name: tuple(value.shape) for name, value in {**inputs, **forward}.items()},
-        max(strand_deviation(forward[head.name], reverse[head.name], head.type) for head in network.heads),
-        rules.lawful,
-    )
 
 
 def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, resume: bool = False) -> Run:

@@ -1,18 +1,20 @@
 """A run asked for predictions: at intervals, for sequences, along a chromosome."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from strandwise.data.dream import labels_of_bins
 from strandwise.data.peaks import label_intervals, noting_training, read_targets
 from strandwise.data.reading import SequenceReader
 from strandwise.data.sequences import read_records
 from strandwise.data.splits import held_out_regions
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
-from strandwise.experiment.datasets import open_genome, with_signals
+from strandwise.experiment.datasets import open_genome, read_bin_targets, with_signals
 from strandwise.experiment.network import output_bp
 from strandwise.experiment.run import Run
 from strandwise.files import check_writable, existing_file, progress
@@ -115,9 +117,15 @@ def windows_at(run: Run, bed: Path, genome: Genome | None = None, *, labelled: b
     match = match_names(list(pd.unique(intervals["chrom"])), genome.sizes, str(bed), str(genome.path)).require()
     intervals = rename_chromosomes(intervals, match)
     peaks: dict[str, pd.DataFrame] = {}
-    if labelled:
+    bins = run.experiment.bins
+    if labelled and bins is None:
         peaks, _ = read_targets(run.experiment.targets, genome)
     windows = label_intervals(genome, intervals, peaks, run.experiment.windows, bed)
+    if labelled and bins is not None:
+        factors, _ = read_bin_targets(run.experiment, genome)
+        start = windows.frame["start"].to_numpy() + windows.input_bp // 2 - bins.bin_bp // 2
+        labels, weights = labels_of_bins(windows.frame["chrom"].to_numpy(), start, factors, bins)
+        windows = replace(windows, labels=labels, weights=weights, tracks=tuple(factors))
     windows = with_signals(windows, run.experiment, genome, targets=labelled)
     return noting_training(windows, held_out_regions(run.experiment.split, genome.sizes)) if labelled else windows
 

@@ -220,8 +220,10 @@ def _positive_weight(train: LabelledWindows, heads: Sequence[Head], settings: Tr
         return None
     if isinstance(settings.class_weights, float | int):
         return torch.full((len(train.tracks),), float(settings.class_weights))
-    positive = (train.labels * train.weights).sum(0)
-    negative = ((1 - train.labels) * train.weights).sum(0)
+    # Negatives may be fresh in each epoch; the balance is that of one.
+    seen = train.rows_of_epoch(0)
+    labels, weights = train.labels[seen], train.weights[seen]
+    positive, negative = (labels * weights).sum(0), ((1 - labels) * weights).sum(0)
     return torch.from_numpy(negative / positive).float()
 
 
