@@ -373,3 +373,27 @@ def test_yeast_factors(real_data: Path) -> None:
             expected.append(((at >= start + 150) & (at < start + 350)).any())
         assert np.array_equal(found.labels[:, column], np.array(expected, dtype=np.float32))
     assert found.labels[~peaks].sum() == 0
+
+
+def test_negatives_may_have_the_gc_of_the_positives(make_genome: Callable[..., Genome], tmp_path: Path) -> None:
+    """Peaks in a stretch that is rich in G and C, in a genome that is half so."""
+    rng = np.random.default_rng(0)
+    rich, poor = (
+        "".join(rng.choice(list("ACGT"), 40_000, p=p)) for p in ([0.2, 0.3, 0.3, 0.2], [0.35, 0.15, 0.15, 0.35])
+    )
+    genome = make_genome(chr1=rich + poor)
+    files = {"A": bed(tmp_path / "a.bed", *(f"chr1 {at} {at + 1}" for at in range(2000, 12_000, 250)))}
+    gaps = {}
+    for kind in ("random", "gc"):
+        windows = label(genome, files, negatives={"kind": kind, "per_peak": 2})
+        frame, codes = windows.frame, windows.reader.gather(np.arange(len(windows)))
+        gc = np.isin(codes, (1, 2)).mean(1)
+        negative = (frame["origin"] == "random").to_numpy()
+        assert negative.sum() == 2 * (~negative).sum()
+        assert not frame[negative].duplicated(["chrom", "start"]).any()
+        gaps[kind] = abs(gc[negative].mean() - gc[~negative].mean())
+        assert any("negatives matched by GC" in note for note in windows.notes) == (kind == "gc")
+    assert gaps["random"] > 0.1
+    assert gaps["gc"] < 0.01
+    again = label(genome, files, negatives={"kind": "gc", "per_peak": 2})
+    assert again.frame.equals(frame)

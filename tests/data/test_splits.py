@@ -99,3 +99,38 @@ def test_training_windows_keep_their_jitter_away_from_a_border() -> None:
     found = assign_split(chrom, start, start + 100, regions, 5)
     assert found.tolist() == ["train", "", "test", "test", "train"]
     assert assign_split(chrom, start, start + 100, regions).tolist() == ["train", "train", "test", "test", "train"]
+
+
+def test_folds_take_the_place_of_valid_and_test() -> None:
+    from strandwise.data.folds import chromosome_folds
+
+    sizes = {f"chr{i}": 100 * (i + 1) for i in range(8)}
+    groups = chromosome_folds({name: size for name, size in sizes.items() if name != "chr7"}, 3)
+    judged = []
+    for fold in range(3):
+        settings = SplitSettings(folds=3, fold=fold, exclude=("chr7",))
+        frame = held_out_regions(settings, sizes)
+        held = {role: set(frame.loc[frame["split"] == role, "chrom"]) for role in ("valid", "test")}
+        assert held == {"valid": set(groups[(fold + 1) % 3]), "test": set(groups[fold])}
+        assert (frame["start"] == 0).all()
+        judged += sorted(held["test"])
+    assert sorted(judged) == [f"chr{i}" for i in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("table", "match"),
+    [
+        ({"folds": 3, "test": ["chrI"]}, "folds say what is held out, and so do valid and test"),
+        ({"folds": 3, "fold": 3}, "fold 3 of 3 folds: count from 0"),
+        ({"fold": 1}, "fold 1 of 0 folds: count from 0, and give folds"),
+        ({"folds": 2}, "greater than or equal to 3"),
+    ],
+)
+def test_folds_that_do_not_fit_are_refused(table: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValidationError, match=match):
+        SplitSettings.model_validate(table)
+
+
+def test_more_folds_than_chromosomes_are_refused() -> None:
+    with pytest.raises(InputError, match="folds = 4 of 3 chromosomes: give at most 3"):
+        regions(folds=4)

@@ -212,7 +212,9 @@ def test_means_have_intervals_over_stretches_of_genome(run: Run, tmp_path: Path,
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_streamed_signal_is_that_of_the_cache(make: Make, tmp_path: Path, kept: bool) -> None:
-    windows = read_windows(make(signals={"folder": str(tmp_path / "cache"), "cache": kept}))
+    # Many epochs, so that it pays to decode.
+    training = {"epochs": 10_000, "accelerator": "cpu"}
+    windows = read_windows(make(signals={"folder": str(tmp_path / "cache"), "cache": kept}, training=training))
     assert (tmp_path / "cache").exists() == kept
     expected = read_windows(make()).signals[TARGET].gather(np.arange(30)).values
     assert torch.equal(windows.signals[TARGET].gather(np.arange(30)).values, expected)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from strandwise.data.labels import gc_of_windows, match_gc
 from strandwise.data.reading import GenomeReader, PackedGenome
 from strandwise.data.signals.settings import SignalFiles
 from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
@@ -19,6 +20,9 @@ from strandwise.errors import InputError, did_you_mean, listing
 from strandwise.genome import Genome, check_within, match_names, overlaps_any, read_bed, rename_chromosomes
 from strandwise.schema import Settings
 from strandwise.sequence import N
+
+_GC_CHOICE = 5
+"""Random windows that are drawn for each negative that is chosen by its GC."""
 
 
 class GenomeSettings(Settings):
@@ -56,7 +60,10 @@ class TargetSettings(SignalFiles):
 class NegativeSettings(Settings):
     """The `[negatives]` table of a config."""
 
-    kind: Literal["random"] = Field(default="random", description="random windows, away from every peak")
+    kind: Literal["random", "gc"] = Field(
+        default="random",
+        description="random windows, away from every peak; 'gc' chooses among them those with the GC of the positives",
+    )
     per_peak: float = Field(
         default=3.0, ge=0, description="random windows for each window around a peak, in each split"
     )
@@ -122,10 +129,15 @@ def label_peaks(
     packed = PackedGenome(genome, chromosomes, windows.input_bp + windows.jitter_bp)
     sampler = _Sampler(genome, peaks, windows, negatives, regions, barred, packed, chromosomes)
     rng = np.random.default_rng(seed)
-    random = [
-        sampler.draw(str(name), _random_windows(count, negatives.per_peak), rng)
-        for name, count in frame["split"].value_counts().sort_index().items()
-    ]
+    random = []
+    for name, count in frame["split"].value_counts().sort_index().items():
+        asked = _random_windows(count, negatives.per_peak)
+        if negatives.kind == "gc" and asked:
+            found, said = sampler.draw_by_gc(str(name), asked, frame[frame["split"] == name], rng)
+            notes.append(f"{name}: {said}")
+        else:
+            found = sampler.draw(str(name), asked, rng)
+        random.append(found)
     frame = pd.concat([frame, *random], ignore_index=True)
     return _labelled(frame, peaks, packed, windows, dropped, notes)
 
@@ -326,6 +338,19 @@ class _Sampler:
             "or hold out larger regions."
         )
 
+    def draw_by_gc(
+        self, split: str, count: int, positives: pd.DataFrame, rng: np.random.Generator
+    ) -> tuple[pd.DataFrame, str]:
+        """Return random windows of a split whose GC is distributed as that of the positives, and how well that went."""
+        pool = self.draw(split, _GC_CHOICE * count, rng)
+        gc = [gc_of_windows(self._reader(frame), len(frame)) for frame in (positives, pool)]
+        match = match_gc(*gc, per_positive=count / len(positives), seed=int(rng.integers(2**31)))
+        return pool.iloc[match.rows].reset_index(drop=True), match.note()
+
+    def _reader(self, frame: pd.DataFrame) -> GenomeReader:
+        origin = self.packed.origin(frame["chrom"].to_numpy(), frame["start"].to_numpy())
+        return GenomeReader(self.packed, origin, self.windows.input_bp)
+
     def _candidates(self, split: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
         which, start = self._positions(split, count, rng)
         chrom, end = self.chromosomes[which], start + self.windows.input_bp
@@ -336,9 +361,7 @@ class _Sampler:
             {"chrom": chrom, "start": start, "end": end, "name": ".", "origin": "random", "split": split}
         )[keep]
         frame = frame[~overlaps_any(frame, self.barred)] if len(self.barred) else frame
-        origin = self.packed.origin(frame["chrom"].to_numpy(), frame["start"].to_numpy())
-        reader = GenomeReader(self.packed, origin, self.windows.input_bp)
-        unknown = (reader.gather(np.arange(len(frame))) == N).mean(axis=1)
+        unknown = (self._reader(frame).gather(np.arange(len(frame))) == N).mean(axis=1)
         return frame[unknown <= self.windows.max_n_fraction]
 
     def _positions(self, split: str, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

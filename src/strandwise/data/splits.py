@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from strandwise.data.folds import chromosome_folds, held_out_folds
 from strandwise.errors import ConfigError
 from strandwise.genome import parse_region
 from strandwise.schema import Settings
@@ -22,6 +23,10 @@ class SplitSettings(Settings):
     valid: tuple[str, ...] = Field(default=(), description="chromosomes or regions that choose the best epoch")
     test: tuple[str, ...] = Field(default=(), description="chromosomes or regions that judge the model")
     exclude: tuple[str, ...] = Field(default=(), description="chromosomes to leave out, such as chrM")
+    folds: PositiveInt | None = Field(
+        default=None, ge=3, description="instead of valid and test: chromosomes in this many groups of equal size"
+    )
+    fold: NonNegativeInt = Field(default=0, description="the group that judges the model; the next chooses the epoch")
     valid_fraction: float = Field(default=0.0, ge=0, lt=1, description="for sequence sets: share drawn for validation")
     test_fraction: float = Field(default=0.0, ge=0, lt=1, description="for sequence sets: share drawn for the test")
 
@@ -33,6 +38,10 @@ class SplitSettings(Settings):
         for region in (*self.valid, *self.test):
             if region in self.exclude or region.rpartition(":")[0] in self.exclude:
                 raise ValueError(f"{region} is held out and its chromosome is in exclude: take it out of one of them")
+        if self.folds is not None and (self.valid or self.test or self.valid_fraction or self.test_fraction):
+            raise ValueError("folds say what is held out, and so do valid and test: give one or the other")
+        if self.fold and (self.folds is None or self.fold >= self.folds):
+            raise ValueError(f"fold {self.fold} of {self.folds or 0} folds: count from 0, and give folds")
         if self.valid_fraction + self.test_fraction >= 1:
             raise ValueError(
                 f"valid_fraction {self.valid_fraction} and test_fraction {self.test_fraction} leave nothing to "
@@ -48,7 +57,11 @@ def held_out_regions(settings: SplitSettings, sizes: Mapping[str, int]) -> pd.Da
         InputError: a chromosome that the genome does not have, or a region past its end.
         ConfigError: regions of valid and test that overlap.
     """
-    rows = [(*parse_region(text, sizes), split) for split in ("valid", "test") for text in getattr(settings, split)]
+    held = {"valid": settings.valid, "test": settings.test}
+    if settings.folds is not None:
+        used = {name: size for name, size in sizes.items() if name not in settings.exclude}
+        held["valid"], held["test"] = held_out_folds(chromosome_folds(used, settings.folds), settings.fold)
+    rows = [(*parse_region(text, sizes), split) for split, regions in held.items() for text in regions]
     for (chrom, start, end, split), (other, begin, stop, role) in pairwise(sorted(rows)):
         if chrom == other and begin < end:
             raise ConfigError(

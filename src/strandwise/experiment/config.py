@@ -112,6 +112,8 @@ class Experiment(Settings):
             raise ValueError("[genome] is missing: name a FASTA there, or give [[sequences]]")
         if not self.sequences and not self.targets:
             raise ValueError("[[targets]] is missing: give at least one name with its peaks")
+        if self.sequences and self.split.folds is not None:
+            raise ValueError("split.folds groups the chromosomes of [genome]: give valid_fraction and test_fraction")
         if self.genome and (self.split.valid_fraction or self.split.test_fraction):
             raise ValueError(
                 "split.valid_fraction and split.test_fraction are for [[sequences]]: name chromosomes or regions of "

@@ -83,20 +83,19 @@ class SequenceModel(nn.Module):
         self.trunk = trunk
         self.top = top
 
-    def forward(self, *inputs: Tensor, **named: Tensor) -> dict[str, Tensor]:
+    def forward(self, sequence: Tensor, *beside: Tensor, **named: Tensor) -> dict[str, Tensor]:
         """Return logits by head for one-hot DNA ``(batch, 4, input_bp)`` and what is read beside it.
 
-        Inputs are given in the order of `input_types`, or by name.
+        What is beside is given in the order of `input_types`, or by name.
 
         Raises:
             StrandLawError: an input is missing, or one is given that the network was not made for.
         """
-        given = dict(zip(self.input_types, inputs, strict=False)) | named
-        if len(inputs) > len(self.input_types) or given.keys() != self.input_types.keys():
-            raise StrandLawError(self._misfit(len(inputs), set(named)))
-        features = given["sequence"]
-        if "signal" in given:
-            features = torch.cat([features, given["signal"]], dim=1)
+        names = [name for name in self.input_types if name != "sequence"]
+        given = dict(zip(names, beside, strict=False)) | named
+        if len(beside) > len(names) or given.keys() != set(names):
+            raise StrandLawError(self._misfit(1 + len(beside), set(named)))
+        features = torch.cat([sequence, given["signal"]], dim=1) if "signal" in given else sequence
         if self.trunk is not None:
             features = self.trunk(features)
         return self.top(features, given["control"]) if "control" in given else self.top(features)

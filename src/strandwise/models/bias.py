@@ -60,10 +60,10 @@ class WithBias(nn.Module):
         self.bias.eval()
         return self
 
-    def forward(self, *inputs: Tensor, **named: Tensor) -> dict[str, Tensor]:
+    def forward(self, sequence: Tensor, *beside: Tensor, **named: Tensor) -> dict[str, Tensor]:
         """Return logits by head, the bias added; inputs are those of the network."""
-        found = self.model(*inputs, **named)
-        bias = self._bias(named["sequence"] if "sequence" in named else inputs[0])
+        found = self.model(sequence, *beside, **named)
+        bias = self._bias(sequence)
         return {head.name: _added(head, found[head.name], bias[head.name]) for head in self.heads}
 
     def _bias(self, sequence: Tensor) -> Mapping[str, Tensor]:

@@ -5,7 +5,6 @@ from strandwise.data.labels.binding import BinState, bin_states, count_states, l
 from strandwise.data.labels.chunks import highest_coverage, over_threshold
 from strandwise.data.labels.cover import Cover
 from strandwise.data.labels.dense import DenseLabels
-from strandwise.data.labels.folds import chromosome_folds, fold_split
 from strandwise.data.labels.gc import GcMatch, gc_content, gc_of_windows, match_gc
 from strandwise.data.labels.grid import BinGrid
 from strandwise.data.labels.leakage import Leaks, find_leaks
@@ -30,11 +29,9 @@ __all__ = [
     "away_from",
     "background_windows",
     "bin_states",
-    "chromosome_folds",
     "count_states",
     "drop_covered",
     "find_leaks",
-    "fold_split",
     "gc_content",
     "gc_of_windows",
     "highest_coverage",

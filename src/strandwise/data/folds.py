@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from strandwise.data.splits import SplitSettings
 from strandwise.errors import InputError
 
 
@@ -36,12 +35,12 @@ def chromosome_folds(sizes: Mapping[str, int], folds: int) -> tuple[tuple[str, .
     return tuple(tuple(name for name in sizes if name in group) for group in groups)
 
 
-def fold_split(folds: Sequence[Sequence[str]], number: int) -> SplitSettings:
-    """Return the split that judges a model on one fold and chooses its epoch on the next.
+def held_out_folds(folds: Sequence[Sequence[str]], number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the chromosomes that choose a model's epoch, those of the next fold, and those that judge it.
 
     Args:
         folds: of `chromosome_folds`; at least three, so that something is left to train on.
-        number: which fold, from 0.
+        number: which fold judges, from 0.
 
     Raises:
         InputError: too few folds, or no such fold.
@@ -50,4 +49,4 @@ def fold_split(folds: Sequence[Sequence[str]], number: int) -> SplitSettings:
         raise InputError(f"{len(folds)} folds leave no training set beside validation and test: give at least 3.")
     if not 0 <= number < len(folds):
         raise InputError(f"fold {number} of {len(folds)}: give 0 to {len(folds) - 1}.")
-    return SplitSettings(valid=tuple(folds[(number + 1) % len(folds)]), test=tuple(folds[number]))
+    return tuple(folds[(number + 1) % len(folds)]), tuple(folds[number])
