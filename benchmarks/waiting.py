@@ -1,8 +1,8 @@
 """How long training waits for data: `python -m benchmarks.waiting`, with STRANDWISE_DATA.
 
-FactorNet-style windows of 1,000 bp on yeast with the fastest network there is here, and with a fifth of it: DNA and ATAC
-cut sites over the whole genome, and DNA with MNase, Pol II and stranded RNA on the three chromosomes that have them.
-What the loop spends in reading batches, against what it spends in all.
+FactorNet-style windows of 1,000 bp on yeast with the fastest network there is here, and with a fifth of it: DNA and
+ATAC cut sites over the whole genome, and DNA with MNase, Pol II and stranded RNA on the three chromosomes that have
+them. What the loop spends in reading batches, against what it spends in all.
 """
 
 import os

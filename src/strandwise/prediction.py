@@ -111,7 +111,7 @@ class Predictor:
         if profile is None:
             raise InputError("the model says one number of a window, so it predicts no signal along it.")
         for logits in self.logits(batches):
-            total = self.head.activate(logits[self.head.name]).clamp(min=0)
+            total = self.head.activate(logits[self.head.name])
             yield (profile.activate(logits[profile.name]) * total.unsqueeze(-1)).numpy()
 
 
@@ -134,7 +134,7 @@ def predict_frames(predictor: Predictor, windows: LabelledWindows, batch_size: i
 def signal_frames(
     predictor: Predictor, windows: LabelledWindows, bin_bp: int = 1, batch_size: int = 512
 ) -> Iterator[pd.DataFrame]:
-    """Yield tables of the signal expected along windows, a row a bin: its coordinates, and `pred/TRACK`.
+    """Yield tables of the counts expected at each base of windows, a row a bin: its coordinates, and `pred/TRACK`.
 
     Bins that lie past the start of a chromosome are left out; those past its end are for the writer to cut.
     """
@@ -153,7 +153,7 @@ def signal_frames(
                 "name": np.repeat(places["name"].to_numpy(), positions),
             }
         )
-        columns = values.transpose(0, 2, 1).reshape(n * positions, tracks)
+        columns = values.transpose(0, 2, 1).reshape(n * positions, tracks) / bin_bp
         yield table.join(prediction_columns(predictor.head, columns))[start >= 0].reset_index(drop=True)
 
 

@@ -194,8 +194,6 @@ class Experiment(Settings):
             files.append(self.genome.blacklist)
         for table in (*self.targets, *self.inputs, *self.controls):
             files += table.files()
-        if self.bias:
-            files.append(self.bias.run / "weights.safetensors")
         return files + [path for table in self.sequences for path in table.files()]
 
 

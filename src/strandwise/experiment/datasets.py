@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from strandwise.data.batches import CONTROL, SIGNAL, TARGET
 from strandwise.data.dream import BinSettings, Peaks, label_bins
 from strandwise.data.peaks import label_peaks, read_intervals, read_targets
@@ -126,9 +128,10 @@ def with_signals(
         OutputError: the cache cannot be written.
     """
     readers: dict[str, Measured] = {}
+    said: list[str] = []
     read_bp = passes * len(windows) * windows.input_bp
     if experiment.inputs:
-        readers[SIGNAL] = _reader(windows, _open(experiment, genome, experiment.inputs, read_bp))
+        readers[SIGNAL] = _reader(windows, _everywhere(_open(experiment, genome, experiment.inputs, read_bp), windows))
     if experiment.predicts_signal:
         middle, bin_bp = output_bp(experiment), experiment.windows.bin_bp
         if experiment.controls:
@@ -137,9 +140,11 @@ def with_signals(
             readers[CONTROL] = _controls(windows, experiment, genome, middle, read_bp)
         if targets:
             signals = _open(experiment, genome, experiment.targets, read_bp)
-            _check_counts(signals)
+            # Of a file that is read in place this takes a pass over all of it, which training alone is worth.
+            if passes > 1 or all(signal.counted for signal in signals):
+                said += _check_counts(signals)
             readers[TARGET] = _reader(windows, signals, output_bp=middle, bin_bp=bin_bp, bins="sum")
-    said = [note for reader in readers.values() for note in reader.notes]
+    said += [note for reader in readers.values() for note in reader.notes]
     return replace(windows, signals=readers, notes=(*windows.notes, *dict.fromkeys(said)))
 
 
@@ -162,13 +167,29 @@ def _controls(
     parts = []
     for control in experiment.controls:
         reader = _reader(
-            windows, _open(experiment, genome, [control], read_bp), output_bp=middle + max(control.smooth_bp) - 1
+            windows,
+            _everywhere(_open(experiment, genome, [control], read_bp), windows),
+            output_bp=middle + max(control.smooth_bp) - 1,
         )
         parts.append(SmoothedReader(reader, control.smooth_bp, together=control.strands == "together"))
     return JoinedReader(parts)
 
 
-def _check_counts(signals: Sequence[Signal]) -> None:
+def _everywhere(signals: Sequence[Signal], windows: LabelledWindows) -> Sequence[Signal]:
+    """Refuse signal that a model would read as 0 where it was not measured at all."""
+    used = windows.frame["chrom"].value_counts()
+    for signal in signals:
+        for chrom, measured in zip(signal.sizes, signal.measured, strict=True):
+            if not measured and used.get(chrom, 0):
+                raise InputError(
+                    f"track '{signal.track.name}' ({signal.track.path}) has nothing on {chrom}, where a model would "
+                    f"read it in {used[chrom]} windows: give a file that has {chrom}, or name it in split.exclude."
+                )
+    return signals
+
+
+def _check_counts(signals: Sequence[Signal]) -> list[str]:
+    notes = []
     for signal in signals:
         known = together(signal.statistics())
         known = known.negated() if signal.track.negate else known
@@ -180,6 +201,9 @@ def _check_counts(signals: Sequence[Signal]) -> None:
             )
         if known.high <= 0:
             raise InputError(f"{what} is 0 everywhere: give a file with signal.")
+        if (known.values != np.round(known.values)).any():
+            notes.append(f"{what} is not in whole numbers, and profiles are learned as counts: was it normalised?")
+    return notes
 
 
 def open_genome(experiment: Experiment) -> Genome:

@@ -9,7 +9,7 @@ from strandwise.data.signals.tracks import tracks_type
 from strandwise.errors import ConfigError
 from strandwise.experiment.config import Experiment
 from strandwise.layers import Head, binary_head, profile_heads
-from strandwise.models import SequenceModel, assemble
+from strandwise.models import MODELS, SequenceModel, assemble
 from strandwise.strand import StrandType, unstranded
 
 
@@ -48,18 +48,25 @@ def output_bp(experiment: Experiment) -> int:
         ConfigError: the model predicts no signal, or not that of `windows.output_bp`.
         StrandwiseError: sizes that do not fit.
     """
-    windows = experiment.windows
+    windows, model = experiment.windows, experiment.model
+    position_bp = type(model.architecture()).position_bp
+    if position_bp is None:
+        known = [name for name, kind in MODELS.items() if kind.position_bp is not None]
+        raise ConfigError(
+            f"model '{model.name}' predicts labels and no profiles, and [[targets]] have signal: set model.name = "
+            f"'{known[0]}', or remove the signal."
+        )
+    if windows.bin_bp != position_bp:
+        raise ConfigError(
+            f"windows.bin_bp = {windows.bin_bp}, and model '{model.name}' predicts in steps of {position_bp} bp: set "
+            f"bin_bp = {position_bp}."
+        )
     heads = [head for head in heads_of(experiment, []) if head.type.positions]
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         network = _assembled(experiment, heads, None).eval()
         inputs = {name: torch.zeros(1, kind.channels, windows.input_bp) for name, kind in network.input_types.items()}
         positions = network(**inputs)[heads[0].name].shape[-1]
     found = positions * windows.bin_bp
-    if found > windows.input_bp:
-        raise ConfigError(
-            f"model '{experiment.model.name}' gives {positions} positions, which with windows.bin_bp = "
-            f"{windows.bin_bp} are {found} bp, more than windows.input_bp = {windows.input_bp}: lower bin_bp."
-        )
     if windows.output_bp not in (None, found):
         spare = windows.input_bp - found
         raise ConfigError(

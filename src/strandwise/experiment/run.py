@@ -18,7 +18,7 @@ from strandwise.data.batches import SEQUENCE
 from strandwise.data.windows import SPLITS
 from strandwise.errors import ConfigError, InputError, RunError, StrandLawError
 from strandwise.experiment.config import Experiment
-from strandwise.experiment.network import build_network, heads_of
+from strandwise.experiment.network import build_network, heads_of, output_bp
 from strandwise.experiment.records import Inputs, Metrics, Provenance, read_record
 from strandwise.files import TEMPORARY, atomic_path, is_free, write_text, writing_errors
 from strandwise.layers import Conjoined
@@ -341,12 +341,27 @@ def new_network(experiment: Experiment, tracks: Sequence[str], bias: Run | None 
     bias = bias or Run.open(experiment.bias.run)
     if bias.experiment.bias is not None:
         raise RunError(f"{bias.path}: a bias run with a bias run of its own: give one that reads DNA alone.")
+    heads, others = ({head.name: head.tracks for head in each} for each in (network.heads, bias.network.heads))
+    if heads != others:
+        raise ConfigError(
+            f"[bias] run {bias.path} predicts {_tracks(others)}, and [[targets]] are {_tracks(heads)}: give both the "
+            "same targets, in the same order."
+        )
+    if (here := output_bp(experiment)) != (there := output_bp(bias.experiment)):
+        raise ConfigError(
+            f"[bias] run {bias.path} predicts {there} bp of a window and model '{experiment.model.name}' {here}: make "
+            "both predict the same, by input_bp or the sizes of the model."
+        )
     frozen, strand = bias.network, bias.experiment.strand
     whole = Conjoined(frozen, strand.answers) if strand.rules.conjoin_in_prediction else frozen
     try:
         return WithBias(network, whole)
     except StrandLawError as error:
         raise ConfigError(f"[bias] run {bias.path}: {error}") from None
+
+
+def _tracks(heads: Mapping[str, tuple[str, ...]]) -> str:
+    return ", ".join(dict.fromkeys(track for tracks in heads.values() for track in tracks))
 
 
 def check_place(path: str | Path, experiment: Experiment, *, overwrite: bool = False, resume: bool = False) -> None:
@@ -360,6 +375,10 @@ def check_place(path: str | Path, experiment: Experiment, *, overwrite: bool = F
         raise RunError(f"{run.path}: --resume goes on with a run and --overwrite replaces it: give one of them.")
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"{run.path}: a file is in the way: give another --out.")
+    if experiment.bias is not None and run.path.resolve().is_relative_to(experiment.bias.run.resolve()):
+        raise RunError(
+            f"{run.path}: is the run of [bias], or lies in it, and would be overwritten: give another --out."
+        )
     if is_free(run.path):
         return
     # Somebody's own folder may hold a config.toml too.

@@ -79,8 +79,9 @@ class Head:
             )
 
     def activate(self, logits: Tensor) -> Tensor:
-        """Return predictions on the scale people read."""
-        return LINKS[self.link].activate(logits)
+        """Return predictions on the scale people read; counts are never below 0."""
+        said = LINKS[self.link].activate(logits)
+        return said.clamp(min=0) if self.link == "log1p" else said
 
 
 def binary_head(tracks: tuple[str, ...]) -> Head:

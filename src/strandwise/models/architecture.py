@@ -39,6 +39,9 @@ class Architecture(ABC):
     Options: ClassVar[type[Settings]]
     """The settings of this architecture, with the paper's defaults."""
 
+    position_bp: ClassVar[int | None] = None
+    """Bases that one position of a predicted profile stands for; None where it predicts no profiles."""
+
     small: ClassVar[dict[str, object]] = {}
     """Options of a small instance, on which the symmetry laws are tested."""
 

@@ -42,6 +42,7 @@ class BPNet(Architecture):
         average: bool = Field(default=False, description="halve the sum at each skip connection")
 
     options: Options
+    position_bp: ClassVar = 1
     small: ClassVar = {"filters": 3, "stem_width": 5, "dilated_layers": 2, "profile_width": 5}
 
     def stages(self) -> list[Stage]:

@@ -71,7 +71,8 @@ def write_page(results: RunResults, path: str | Path) -> None:
         lowest_loss=_lowest_loss(results),
         kept_epoch=_kept_epoch(results),
         curve_legend=[LegendEntry(index, track) for index, track in curves],
-        curves_left_out=_left_out(results, drawn),
+        curves_left_out="" if "profile" in results.metrics["heads"] else _left_out(results, drawn),
+        profiles="profile" in results.metrics["heads"],
         strand_legend=[LegendEntry(index, track) for index, track in enumerate(scattered)],
         strand_table=strand_table(results, both_strands),
         points_shown=_points_shown(results, scattered),
@@ -144,7 +145,7 @@ def _learning_figures(results: RunResults) -> list[figures.Figure]:
     plots = []
     for identity, title, columns in (
         ("loss", "Loss", {"train_loss": "training", "valid_loss": "validation"}),
-        ("score", "Validation score", {"valid_auroc": "AUROC", "valid_aupr": "AUPR"}),
+        ("score", "Validation score", {"valid_auroc": "AUROC", "valid_aupr": "AUPR", "valid_pearson": "Pearson r"}),
     ):
         measured = {column: name for column, name in columns.items() if _measured(results.history, column)}
         if measured:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from strandwise.data.batches import OrderedBatches, TrainingBatches, ordered_loader, training_loader
+from strandwise.data.batches import TARGET, TrainingBatches, ordered_loader, training_loader
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, RunError
 from strandwise.files import writing_errors
@@ -121,11 +122,17 @@ def balanced_losses(heads: Sequence[Head], train: LabelledWindows, settings: Tra
         if settings.counts_weight != "auto":
             weights[head.name] = float(settings.counts_weight)
             continue
-        loader = OrderedBatches(train, [head], 1000)
-        parts = [loader[step] for step in range(len(loader))]
-        totals = torch.cat([part.targets[head.name][part.weights[head.name] > 0] for part in parts])
-        weights[head.name] = max(float(totals.median()) / 10, 1.0) if len(totals) else 1.0
+        totals, known = _totals(train)
+        weights[head.name] = max(float(np.median(totals[known])) / 10, 1.0) if known.any() else 1.0
     return weights
+
+
+def _totals(windows: LabelledWindows) -> tuple[np.ndarray, np.ndarray]:
+    """Return the total counts ``(windows, tracks)`` of targets with signal, and whether they are known."""
+    reader, rows = windows.signals[TARGET], np.arange(len(windows))
+    parts = [reader.gather(part) for part in np.array_split(rows, max(1, len(rows) // 1000))]
+    totals = np.concatenate([part.values.sum(-1).numpy() for part in parts])
+    return totals, np.concatenate([part.weights.numpy() > 0 for part in parts])
 
 
 def _judged_at_once(heads: Sequence[Head], settings: TrainingSettings) -> int:
@@ -140,6 +147,7 @@ def check_trainable(train: LabelledWindows, valid: LabelledWindows, heads: Seque
         InputError: naming the split, the track and the fix.
     """
     labelled = any(head.target == "labels" for head in heads)
+    signal = [head for head in heads if head.target == "total"]
     for name, windows in (("train", train), ("valid", valid)):
         if not len(windows):
             raise InputError(
@@ -153,6 +161,14 @@ def check_trainable(train: LabelledWindows, valid: LabelledWindows, heads: Seque
                     raise InputError(
                         f"track '{track}' has no {word} window in the {name} split: hold out other chromosomes, "
                         "or leave the track out."
+                    )
+        for head in signal:
+            totals, known = _totals(windows)
+            for column, track in enumerate(head.tracks):
+                if np.unique(totals[known[:, column], column]).size < 2:
+                    raise InputError(
+                        f"track '{track}' has no signal, or the same everywhere, in the windows of the {name} split: "
+                        "hold out other chromosomes, or give a file that has them."
                     )
 
 

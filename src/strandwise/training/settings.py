@@ -48,7 +48,7 @@ class TrainingSettings(Settings):
     counts_weight: Literal["auto"] | NonNegativeFloat = Field(
         default="auto",
         description="what the loss of total counts counts for beside that of the profile; 'auto' is a tenth of the "
-        "median total of a training window (ChromBPNet)",
+        "median total of a training window (ChromBPNet), and at least 1",
     )
     monitor: Measure = Field(
         default="valid_auroc", description="chooses the best epoch; valid_loss where profiles are predicted"

@@ -35,6 +35,8 @@ class SignalFiles(Settings):
         if (self.plus is None) != (self.minus is None):
             here, there = ("plus", "minus") if self.minus is None else ("minus", "plus")
             raise ValueError(f"'{self.name}' has {here} and no {there}: name the file of the other strand too")
+        if self.plus is not None and self.plus == self.minus:
+            raise ValueError(f"'{self.name}': plus and minus name one file, {self.plus}: give each strand its own")
         if self.negate_minus and self.minus is None:
             raise ValueError(f"'{self.name}': negate_minus is for a signal with plus and minus: remove it")
         if self.clip_quantile is not None and self.transform != "clip":
@@ -94,6 +96,11 @@ class ControlSettings(SignalFiles):
         _with_files(self, "[[controls]]")
         if self.strands == "together" and self.signal is not None:
             raise ValueError(f"control '{self.name}' has no strands to add up: remove strands = 'together'")
+        if self.transform not in ("none", "1x", "clip"):
+            raise ValueError(
+                f"control '{self.name}': transform '{self.transform}' makes no counts, whose logarithm the model takes "
+                "itself: use none, 1x or clip"
+            )
         even = [width for width in self.smooth_bp if width % 2 == 0]
         if even:
             raise ValueError(
