@@ -254,7 +254,7 @@ def test_a_bias_run_must_fit(make: Make, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"shallow predicts \d+ bp of a window and model 'bpnet' \d+: make both"):
         check(make(bias={"run": str(shallow.path)}))
     itself = make(bias={"run": str(shallow.path)}, model=model)
-    with pytest.raises(RunError, match=r"is the run of \[bias\], or lies in it: give another --out"):
+    with pytest.raises(RunError, match=r"is the run of \[bias\], or lies in it, and would be overwritten"):
         train(itself, shallow.path, overwrite=True)
     assert Run.open(shallow.path).finished
     with pytest.raises(RunError, match="no such run folder"):
