@@ -205,3 +205,17 @@ def test_a_cost_that_is_not_known_is_left_empty(store: Results, write_grid: Call
     path.write_text("\n".join(kept) + "\n")
     (line,) = cells_of(tables(store, write_grid(GRID)), "rcps")
     assert line[-3:] == ["", "2", ""]
+
+
+def test_less_is_better_for_distances(store: Results, write_grid: Callable[..., Path]) -> None:
+    rows_of = [
+        row for arm, scores in SCORES.items() for seed, value in enumerate(scores) for row in rows(arm, seed, value)
+    ]
+    store.append(RESULTS, [[*row[:5], "jsd" if row[5] == "auroc" else row[5], *row[6:]] for row in rows_of])
+    text = tables(store, write_grid('metrics = ["jsd"]\n' + GRID + CLAIM))
+    assert "| jsd, mean (95 % interval) |" in text
+    (line,) = (
+        line for line in text.splitlines() if line.startswith("| rcps > standard | jsd | ") and "rank-sum" in line
+    )
+    p = float(line.split("|")[6])
+    assert p == pytest.approx(exact(SCORES["rcps"], SCORES["standard"], "less")[0], rel=0.05)

@@ -77,6 +77,10 @@ class Pair(NamedTuple):
     alternative: Alternative
 
 
+SIGNAL_METRICS = ("jsd", "nll", "pearson", "spearman", "mse")
+"""What is measured of profiles and totals, where a config predicts them."""
+
+
 class Grid(Settings):
     """A benchmark: every data x model x strategy, with every seed."""
 
@@ -203,7 +207,7 @@ class Grid(Settings):
             for name in (claim.better, *claim.than):
                 _check_name("comparisons: arm", name, arms)
         for metric in self.metrics:
-            _check_name("metrics: metric", metric, list(classification_metrics([0, 1], [0.0, 1.0])))
+            _check_name("metrics: metric", metric, [*classification_metrics([0, 1], [0.0, 1.0]), *SIGNAL_METRICS])
         for number in self.published:
             _check_name("published: arm", number.arm, arms)
             for metric in number.values:
