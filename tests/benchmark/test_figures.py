@@ -55,10 +55,12 @@ def test_every_seed_is_a_dot_and_every_arm_a_line(copied, drawn: list[Figure]) -
     legend = axis.get_legend()
     assert legend is not None
     assert [label.get_text() for label in legend.get_texts()] == arms
-    assert [np.asarray(line.get_xdata()).tolist() for line in axis.lines] == [[1, 2]] * 5
+    assert [np.asarray(line.get_xdata()).tolist() for line in axis.lines] == [[1, 2]] * 10
     curves = copied.store.read("curves.csv")
-    rcps = curves[curves["strategy"] == "rcps"].groupby("epoch")["valid_auroc"].mean()
-    assert np.asarray(axis.lines[-1].get_ydata()).tolist() == pytest.approx(rcps.tolist())
+    rcps = curves[curves["strategy"] == "rcps"].groupby("epoch")[["valid_auroc", "train_auroc"]].mean()
+    for line, measure, style in zip(axis.lines[-2:], rcps, ("-", ":"), strict=True):
+        assert np.asarray(line.get_ydata()).tolist() == pytest.approx(rcps[measure].tolist())
+        assert line.get_linestyle() == style
 
 
 def test_seeds_of_other_grids_are_left_out(copied, drawn: list[Figure]) -> None:

@@ -91,7 +91,7 @@ def test_targets_are_what_the_files_say(make: Make, simulated: SimulatedGenome) 
 
 def test_it_learns_and_is_judged_by_what_others_compute(run: Run) -> None:
     history = run.history
-    assert list(history.columns) == ["epoch", "train_loss", "valid_loss", "valid_pearson", "seconds"]
+    assert list(history.columns) == ["epoch", "train_loss", "train_pearson", "valid_loss", "valid_pearson", "seconds"]
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
     windows = read_windows(run.experiment).split("test")
     heads = run.network.heads

@@ -52,6 +52,13 @@ def test_a_constant_prediction_still_has_a_range(make_run):
     assert figure["x"]["range"] == [0.0, 1.0]
 
 
+def test_training_is_dotted_in_the_colour_of_validation(make_run):
+    columns = {"valid_loss": "validation", "train_loss": "training"}
+    first, second = figures.history_figure("loss", make_run().history, columns, "Loss")["traces"]
+    assert first["line"]["color"] == second["line"]["color"] == "@c0"
+    assert (first["line"]["dash"], second["line"]["dash"]) == ("solid", "dot")
+
+
 def test_a_gap_in_the_history_stays_a_gap(make_run):
     figure = figures.history_figure("score", make_run().history, {"valid_aupr": "AUPR"}, "Score")
     assert figure["traces"][0]["y"] == [None, 0.4, 0.39]

@@ -17,8 +17,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+from torch import Tensor
 
-from strandwise.data.batches import OrderedBatches, TrainingBatches
+from strandwise.data.batches import Batch, OrderedBatches, TrainingBatches
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, OutputError, RunError
 from strandwise.layers import Merge, binary_head
@@ -116,6 +117,28 @@ def test_the_weights_are_those_of_the_best_epoch(windows: LabelledWindows, unbro
     chance = 1 / (1 + np.exp(-said.astype(float)))
     total = log_loss(truth, chance, sample_weight=np.where(truth == 1, heavier, 1.0), normalize=False)
     assert rows["valid_loss"][best] == pytest.approx(total / len(truth), rel=1e-4)
+
+
+def test_training_is_measured_of_windows_as_they_are_learned_from(
+    windows: LabelledWindows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple[Tensor, Tensor]] = []
+    of_batch = Trainable.logits
+
+    def keep(self: Trainable, batch: Batch) -> dict[str, Tensor]:
+        found = of_batch(self, batch)
+        if self.training:
+            said.append((batch.targets["binding"], found["binding"].detach()))
+        return found
+
+    monkeypatch.setattr(Trainable, "logits", keep)
+    train(windows, tmp_path, epochs=2)
+    steps = len(said) // 2
+    for epoch, row in history(tmp_path).iterrows():
+        truth, logit = map(torch.cat, zip(*said[int(str(epoch)) * steps :][:steps], strict=True))
+        assert len(truth) == len(windows.split("train"))
+        assert row["train_auroc"] == pytest.approx(roc_auc_score(truth, logit), abs=1e-5)
+        assert row["train_aupr"] == pytest.approx(average_precision_score(truth, logit), abs=1e-5)
 
 
 def test_a_best_epoch_in_the_middle_is_kept(windows: LabelledWindows, tmp_path: Path) -> None:

@@ -80,10 +80,12 @@ def _draw_learning(figure: Any, grid: Grid, curves: pd.DataFrame) -> None:
                 style = ("-", "--", ":", "-.")[number // 10 % 4]
                 (line,) = axis.plot(wide.index, wide.mean(axis=1), style, color=f"C{number % 10}", linewidth=1.4)
                 lines[grid.label(model, strategy)] = line
+                learned = mine.pivot_table(index="epoch", columns="seed", values="train_auroc").ffill()
+                axis.plot(learned.index, learned.mean(axis=1), ":", color=line.get_color(), linewidth=0.9)
         axis.set_xlabel("epoch")
         axis.set_title(data.name, fontsize=9)
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel("validation AUROC, mean over seeds")
+    axes[0].set_ylabel("AUROC, mean over seeds")
     place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
     axes[-1].legend(list(lines.values()), list(lines), fontsize=7, **place)
     figure.tight_layout()

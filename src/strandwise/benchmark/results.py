@@ -17,7 +17,7 @@ RESULTS, CURVES = "results.csv", "curves.csv"
 KEY = ["data", "model", "strategy", "seed"]
 COLUMNS = {
     RESULTS: [*KEY, "chosen_by", "metric", "track", "value", "config"],
-    CURVES: [*KEY, "epoch", "train_loss", "valid_loss", "valid_auroc", "valid_aupr"],
+    CURVES: [*KEY, "epoch", "train_loss", "train_auroc", "train_aupr", "valid_loss", "valid_auroc", "valid_aupr"],
 }
 COSTS = ("parameters", "epochs", "training_seconds")
 """Of a run's provenance; they are the last rows of a cell by each measure, so that the very last tells it is whole."""

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from strandwise.data.readers import turn_rows
 from strandwise.data.windows import LabelledWindows
 from strandwise.layers import Head
 from strandwise.sequence import revcomp_codes
-from strandwise.strand import revcomp
 
 # Of the random numbers: an epoch's order and a batch's shifts and strands are drawn from streams of their own.
 _ORDER, _BATCH = 0, 1
@@ -88,11 +88,12 @@ def read_batch(
 
 def _labels(windows: LabelledWindows, head: Head, rows: np.ndarray, turned: np.ndarray | None) -> tuple[Tensor, Tensor]:
     labels, weights = torch.from_numpy(windows.labels[rows]), torch.from_numpy(windows.weights[rows])
-    if turned is None:
-        return labels, weights
-    coin = torch.from_numpy(turned).view(-1, *[1] * (labels.ndim - 1))
-    labels = torch.where(coin, revcomp(labels, head.type), labels)
-    return labels, torch.where(coin, revcomp(weights, head.type).abs(), weights)
+    if turned is not None:
+        turn_rows(labels, turned, head.type)
+        turn_rows(weights, turned, head.type)
+        # Where a sign flips on the other strand, a weight stays what it was.
+        weights.abs_()
+    return labels, weights
 
 
 class TrainingBatches(Dataset[Batch]):

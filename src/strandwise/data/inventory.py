@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,8 @@ import pandas as pd
 
 from strandwise.data.batches import TrainingBatches
 from strandwise.data.labels import Cover, find_leaks, gc_of_windows
-from strandwise.data.signals import SignalReader, signal_in_peaks
-from strandwise.data.signals.smoothing import JoinedReader
-from strandwise.data.signals.statistics import Statistics, together
+from strandwise.data.signals import signal_in_peaks
+from strandwise.data.signals.statistics import together
 from strandwise.data.windows import SPLITS, LabelledWindows
 from strandwise.layers import Head
 
@@ -86,49 +86,35 @@ def _track_rows(windows: LabelledWindows, peak_bp: int) -> list[dict[str, Any]]:
     peaks = Cover(pd.DataFrame({"chrom": frame["chrom"].to_numpy(), "start": start, "end": start + peak_bp}))
     rows = []
     for name, reader in windows.signals.items():
-        for part in _signal_readers(reader):
-            for signal in part.signals:
-                known: Statistics = together(signal.statistics())
-                whole = sum(signal.sizes.values())
-                rows.append(
-                    {
-                        "enters as": name,
-                        "track": signal.track.name,
-                        "mean": known.mean,
-                        "sd": known.sd,
-                        "largest": max(known.high, -known.low),
-                        "bases measured": known.count / whole,
-                        "signal in peaks": signal_in_peaks(signal, peaks),
-                    }
-                )
+        for signal in reader.signals:
+            known = together(signal.statistics())
+            rows.append(
+                {
+                    "enters as": name,
+                    "track": signal.track.name,
+                    "mean": known.mean,
+                    "sd": known.sd,
+                    "largest": max(known.high, -known.low),
+                    "bases measured": known.count / sum(signal.sizes.values()),
+                    "signal in peaks": signal_in_peaks(signal, peaks),
+                }
+            )
     return rows
-
-
-def _signal_readers(reader: Any) -> list[SignalReader]:
-    if isinstance(reader, JoinedReader):
-        return [part.reader for part in reader.readers]
-    return [reader] if isinstance(reader, SignalReader) else []
 
 
 def _memory(windows: LabelledWindows) -> int:
     table = int(windows.frame.memory_usage(index=True, deep=False).sum())
-    held = table + windows.labels.nbytes + windows.weights.nbytes
-    packed = getattr(windows.reader, "packed", None)
-    codes = packed.codes if packed is not None else getattr(windows.reader, "codes", np.zeros(0))
-    return held + codes.nbytes
+    return table + windows.labels.nbytes + windows.weights.nbytes + windows.reader.nbytes
 
 
 def _speed(train: LabelledWindows, heads: Sequence[Head], batch_size: int, jitter_bp: int) -> float:
     batches = TrainingBatches(train, heads, batch_size=batch_size, jitter_bp=jitter_bp)
-    step, rows, begun = 0, 0, time.perf_counter()
-    # The first batch maps files and is not counted.
-    while True:
-        read = len(batches[step // batches.steps, step % batches.steps].inputs["sequence"])
-        now = time.perf_counter()
-        if step == 0:
-            begun = now
-        else:
-            rows += read
-        step += 1
-        if step > 1 and now - begun > _TIMED_SECONDS:
-            return rows / (now - begun)
+    # Maps files, and is not counted.
+    _ = batches[0, 0]
+    rows, spent, begun = 0, 0.0, time.perf_counter()
+    for turn in count():
+        rows += len(batches[turn // batches.steps, turn % batches.steps].inputs["sequence"])
+        spent = time.perf_counter() - begun
+        if spent > _TIMED_SECONDS:
+            break
+    return rows / spent

@@ -1,16 +1,37 @@
-"""What reads the DNA and the signal of many windows at once, whatever lies behind it."""
+"""What comes of reading many windows at once, whatever lies behind it, and turning some of them to the other strand."""
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from strandwise.strand import StrandType
+from strandwise.strand import StrandType, revcomp
+
+_TURNED_VALUES = 1 << 17
+"""Values that are turned at a time: few enough to stay in a processor's cache."""
+
+
+def turn_rows(values: Tensor, turned: np.ndarray, kind: StrandType) -> None:
+    """Turn some of the windows to the other strand, in place.
+
+    Args:
+        values: ``(windows, channels[, positions])``.
+        turned: which windows.
+        kind: how the channels change.
+    """
+    rows = torch.from_numpy(np.flatnonzero(turned))
+    for part in rows.split(max(1, _TURNED_VALUES // values[:1].numel())) if len(rows) else ():
+        values.index_copy_(0, part, revcomp(values.index_select(0, part), kind))
 
 
 class Reader(Protocol):
     """Reads the DNA of many windows at once."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the DNA that it holds in memory."""
+        ...
 
     def gather(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
         """Return the codes ``(len(rows), input_bp)`` of windows, each moved right by its shift, as a new array."""
@@ -32,24 +53,3 @@ class SignalBatch(NamedTuple):
 
     values: Tensor
     weights: Tensor
-
-
-class Measured(Protocol):
-    """Reads the signal of many windows at once."""
-
-    type: StrandType
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What a person should know of its tracks."""
-        ...
-
-    def gather(
-        self, rows: np.ndarray, shifts: np.ndarray | None = None, turned: np.ndarray | None = None
-    ) -> SignalBatch:
-        """Return the signal of windows, each moved right by its shift and then, where `turned`, read backwards."""
-        ...
-
-    def take(self, rows: np.ndarray) -> "Measured":
-        """Return a reader of these windows only."""
-        ...

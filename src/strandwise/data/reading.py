@@ -43,6 +43,11 @@ class GenomeReader:
     def __init__(self, packed: PackedGenome, origin: np.ndarray, input_bp: int) -> None:
         self.packed, self.origin, self.input_bp = packed, origin, input_bp
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the packed genome, which readers share."""
+        return self.packed.codes.nbytes
+
     def gather(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
         """Return the codes ``(len(rows), input_bp)``, each window moved right by its shift."""
         start = self.origin[rows] if shifts is None else self.origin[rows] + shifts
@@ -66,6 +71,11 @@ class SequenceReader:
         self.codes, self.input_bp = codes, input_bp
         self.start = (codes.shape[1] - input_bp) // 2
         self._along = np.arange(input_bp)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the sequences."""
+        return self.codes.nbytes
 
     def gather(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
         """Return the codes ``(len(rows), input_bp)``; a shift past a sequence's end reads N."""

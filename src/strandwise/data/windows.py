@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from strandwise.data.readers import Measured, Reader
+from strandwise.data.readers import Reader
+from strandwise.data.signals import Measured
 from strandwise.schema import Settings
 
 SPLITS = ("train", "valid", "test")

@@ -10,9 +10,8 @@ import numpy as np
 from strandwise.data.batches import CONTROL, SIGNAL, TARGET
 from strandwise.data.dream import BinSettings, Peaks, label_bins
 from strandwise.data.peaks import label_peaks, read_intervals, read_targets
-from strandwise.data.readers import Measured
 from strandwise.data.sequences import read_sequence_sets
-from strandwise.data.signals import Signal, SignalCache, SignalReader, SignalStream
+from strandwise.data.signals import Measured, Signal, SignalCache, SignalReader, SignalStream
 from strandwise.data.signals.settings import SignalFiles, all_tracks
 from strandwise.data.signals.smoothing import JoinedReader, SmoothedReader
 from strandwise.data.signals.statistics import together

@@ -82,11 +82,17 @@ def precision_recall_figure(identity: str, series: Sequence[Series], positive_sh
 
 
 def history_figure(identity: str, history: pd.DataFrame, columns: Mapping[str, str], title: str) -> Figure:
-    """Return columns of a training history against epochs; `columns` gives each its name."""
-    traces = []
-    for index, (column, name) in enumerate(columns.items()):
-        line = _line(numbers(history["epoch"]), numbers(history[column]), name, f"@c{index}", ("solid", "dash")[index])
-        traces.append({**line, "mode": "lines+markers", "marker": {"size": 5, "color": f"@c{index}"}})
+    """Return columns of a training history against epochs; `columns` gives each its name.
+
+    What is measured of training is dotted, in the colour of what is measured of validation.
+    """
+    traces, colours = [], dict[str, str]()
+    for column, name in columns.items():
+        side, _, measure = column.partition("_")
+        colour = colours.setdefault(measure, f"@c{len(colours)}")
+        dash = "dot" if side == "train" else "solid"
+        line = _line(numbers(history["epoch"]), numbers(history[column]), name, colour, dash)
+        traces.append({**line, "mode": "lines+markers", "marker": {"size": 5, "color": colour}})
     return {
         "id": identity,
         "traces": traces,

@@ -32,6 +32,12 @@ from strandwise.report.words import (
     why_missing,
 )
 
+_SCORES = {
+    f"{side}_{measure}": f"{name}, {words}"
+    for measure, name in (("auroc", "AUROC"), ("aupr", "AUPR"), ("pearson", "Pearson r"))
+    for side, words in (("valid", "validation"), ("train", "training"))
+}
+
 HEADLINE_METRICS = ("auroc", "aupr", "jsd", "pearson", "spearman")
 
 
@@ -145,7 +151,7 @@ def _learning_figures(results: RunResults) -> list[figures.Figure]:
     plots = []
     for identity, title, columns in (
         ("loss", "Loss", {"train_loss": "training", "valid_loss": "validation"}),
-        ("score", "Validation score", {"valid_auroc": "AUROC", "valid_aupr": "AUPR", "valid_pearson": "Pearson r"}),
+        ("score", "Score", _SCORES),
     ):
         measured = {column: name for column, name in columns.items() if _measured(results.history, column)}
         if measured:

@@ -23,7 +23,7 @@ class RunResults:
         strategy: how the two strands were treated, such as ``posthoc``.
         model: the architecture.
         config_text: the resolved config, TOML.
-        history: one row an epoch: ``epoch train_loss valid_loss valid_auroc valid_aupr``.
+        history: one row an epoch: ``epoch``, then what was measured of training and of validation.
         metrics: the contents of ``metrics.json``, schema version 1; values may be None.
         predictions: one row a window: ``chrom start end`` and for each track ``label/TRACK``,
             ``pred/TRACK`` and, where it was measured, ``revcomp/TRACK``, the prediction on the

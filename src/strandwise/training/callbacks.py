@@ -14,8 +14,12 @@ from strandwise.files import writing_errors
 
 
 def history_columns(measures: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns of `history.csv` where these are measured on the validation windows."""
-    return ("epoch", "train_loss", *measures, "seconds")
+    """Return the columns of `history.csv` where these are measured on the validation windows.
+
+    All but the loss are measured of training too, on each window as it was learned from.
+    """
+    train = [measure.replace("valid_", "train_") for measure in measures if measure != "valid_loss"]
+    return ("epoch", "train_loss", *train, *measures, "seconds")
 
 
 class History(Callback):

@@ -17,8 +17,12 @@ from strandwise.scores.regression import pearson
 from strandwise.training.settings import TrainingSettings
 
 
+_LEARNED_FROM = 1 << 20
+"""Windows of an epoch, which come in random order, by which training itself is measured."""
+
+
 class Said(NamedTuple):
-    """What a network said of a validation batch, for one head without positions."""
+    """What a network said of a batch, for one head without positions."""
 
     logits: Tensor
     targets: Tensor
@@ -52,10 +56,14 @@ class Trainable(lightning.LightningModule):
         self.loss_weights = {head.name: head.loss_weight for head in self.heads} | dict(loss_weights or {})
         self.register_buffer("positive_weight", positive_weight, persistent=False)
         self._said: dict[str, list[Said]] = {}
+        self._learned: dict[str, list[Said]] = {}
+        self._learned_from = 0
         self._losses: dict[str, list[tuple[float, float]]] = {}
 
     def on_train_epoch_start(self) -> None:
         """Seed torch by the epoch, so that a resumed run draws what an unbroken one would have."""
+        self._learned.clear()
+        self._learned_from = 0
         torch.manual_seed(int(np.random.SeedSequence([self.settings.seed, self.current_epoch]).generate_state(1)[0]))
 
     def logits(self, batch: Batch) -> dict[str, Tensor]:
@@ -83,7 +91,14 @@ class Trainable(lightning.LightningModule):
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Return the loss of a training batch, with the penalties on weights."""
-        loss = self.loss(self.logits(batch), batch) + penalties(self.network)
+        logits = self.logits(batch)
+        loss = self.loss(logits, batch) + penalties(self.network)
+        if self._learned_from < _LEARNED_FROM:
+            self._learned_from += len(batch.inputs["sequence"])
+            for head in self.heads:
+                if not head.type.positions:
+                    said = Said(logits[head.name].detach().float(), batch.targets[head.name], batch.weights[head.name])
+                    self._learned.setdefault(head.name, []).append(said)
         self.log(
             "train_loss",
             loss,
@@ -107,16 +122,19 @@ class Trainable(lightning.LightningModule):
                 self._said.setdefault(head.name, []).append(Said(logits.cpu(), targets.cpu(), weights.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation loss, and what is measured of each head: means over tracks."""
+        """Log the validation loss, and what is measured of each head: means over tracks, training windows beside."""
         total, metrics = 0.0, dict[str, float]()
         for head in self.heads:
             if head.type.positions:
                 losses, sizes = zip(*self._losses[head.name], strict=True)
                 loss = float(np.average(losses, weights=sizes)) if sum(sizes) else float("nan")
             else:
-                said = Said(*map(torch.cat, zip(*self._said[head.name], strict=True)))
+                said = _together(self._said[head.name])
                 loss = float(self.head_loss(head, *said))
-                metrics |= _measured(head, said)
+                metrics |= {f"valid_{name}": value for name, value in _measured(head, said).items()}
+                # As they were learned from: each with the weights of its step, dropout and augmentation at work.
+                learned = _measured(head, _together(self._learned[head.name]))
+                metrics |= {f"train_{name}": value for name, value in learned.items()}
             total += self.loss_weights[head.name] * loss
         self._said.clear()
         self._losses.clear()
@@ -133,17 +151,21 @@ class Trainable(lightning.LightningModule):
         return torch.optim.Adam(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
+def _together(parts: Sequence[Said]) -> Said:
+    return Said(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
+
+
 def _measured(head: Head, said: Said) -> dict[str, float]:
     logits, targets, weights = (value.double().numpy() for value in said)
     columns = range(logits.shape[1])
     if head.target == "labels":
         return {
-            "valid_auroc": _mean([auroc(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
-            "valid_aupr": _mean([aupr(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
+            "auroc": _mean([auroc(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
+            "aupr": _mean([aupr(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
         }
     # On the scale that is learned: the logarithm of counts.
     counts = np.log1p(targets)
-    return {"valid_pearson": _mean([pearson(counts[:, c], logits[:, c], weights[:, c]) for c in columns])}
+    return {"pearson": _mean([pearson(counts[:, c], logits[:, c], weights[:, c]) for c in columns])}
 
 
 def _mean(values: Sequence[float]) -> float:

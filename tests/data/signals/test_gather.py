@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
+from strandwise.data import readers
 from strandwise.data.signals import SignalBatch, SignalCache, SignalReader, SignalStream, Track, gather
 from strandwise.data.signals.entry import SignalType
 from strandwise.data.signals.tracks import partners
@@ -132,7 +133,7 @@ def test_a_window_is_the_same_in_any_company(
         assert torch.equal(alone.weights[0], whole.weights[row])
     for size in (1, 500, 2000):
         monkeypatch.setattr(gather, "_BLOCK_VALUES", size)
-        monkeypatch.setattr(gather, "_TURNED_VALUES", size)
+        monkeypatch.setattr(readers, "_TURNED_VALUES", size)
         assert same(made.gather(rows, shifts, turned), whole)
     streamed = reader([replace(track, **OPTIONS[option]) for track in pair], True, **lengths)
     assert same(streamed.gather(rows, shifts, turned), whole)

@@ -2,13 +2,14 @@
 
 from strandwise.data.readers import SignalBatch
 from strandwise.data.signals.cache import Planned, SignalCache, SignalStream, default_folder
-from strandwise.data.signals.gather import SignalReader
+from strandwise.data.signals.gather import Measured, SignalReader
 from strandwise.data.signals.in_peaks import signal_in_peaks, uneven_peaks
 from strandwise.data.signals.signal import CachedSignal, Signal, StreamedSignal
 from strandwise.data.signals.tracks import Strand, Track, Transform, tracks_type
 
 __all__ = [
     "CachedSignal",
+    "Measured",
     "Planned",
     "Signal",
     "SignalBatch",

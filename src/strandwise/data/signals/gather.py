@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from strandwise.data.readers import SignalBatch
+from strandwise.data.readers import SignalBatch, turn_rows
 from strandwise.data.signals.recipe import Recipe
 from strandwise.data.signals.signal import Signal
 from strandwise.data.signals.tracks import tracks_type
 from strandwise.errors import InputError
 from strandwise.genome.names import name_hint
-from strandwise.strand import StrandType, revcomp
+from strandwise.strand import StrandType
 
 _BLOCK_VALUES = 1 << 22
 """Values that are worked on at a time: a batch of the usual size, and never much memory."""
@@ -23,8 +23,29 @@ _BLOCK_VALUES = 1 << 22
 _FEW_BASES = 4
 """Bases of a bin up to which whole arrays are added rather than the bases of each bin."""
 
-_TURNED_VALUES = 1 << 17
-"""Values that are turned at a time: few enough to stay in a processor's cache."""
+
+class Measured(Protocol):
+    """Reads the signal of many windows at once."""
+
+    type: StrandType
+
+    @property
+    def signals(self) -> Sequence[Signal]:
+        """The tracks that it reads."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a person should know of its tracks."""
+        ...
+
+    def gather(self, rows: NDArray, shifts: NDArray | None = None, turned: NDArray | None = None) -> SignalBatch:
+        """Return the signal of windows, each moved right by its shift and then, where `turned`, read backwards."""
+        ...
+
+    def take(self, rows: NDArray) -> "Measured":
+        """Return a reader of these windows only."""
+        ...
 
 
 class SignalReader:
@@ -140,11 +161,11 @@ class SignalReader:
             here = slice(first, first + block)
             self._read(chrom[here], start[here], scratch, values[here])
             if turned is not None:
-                _turn(values[here], turned[here], self.type)
+                turn_rows(values[here], turned[here], self.type)
         on = (start < self._size[chrom]) & (start + self.output_bp > 0)
         weights = torch.from_numpy((self._measured[chrom] & on[:, None]).astype(np.float32))
         if turned is not None:
-            _turn(weights, turned, self.type.pooled())
+            turn_rows(weights, turned, self.type.pooled())
         return SignalBatch(values, weights)
 
     def _read(self, chrom: NDArray[np.int64], start: NDArray[np.int64], scratch: Tensor | None, out: Tensor) -> None:
@@ -167,13 +188,6 @@ def _add_up(raw: Tensor, bin_bp: int, out: Tensor) -> None:
     np.copyto(sums, parts[..., 0])
     for base in range(1, bin_bp):
         np.add(sums, parts[..., base], out=sums)
-
-
-def _turn(values: Tensor, turned: NDArray[np.bool_], strand_type: StrandType) -> None:
-    """Turn some of the windows to the other strand, in place."""
-    rows = torch.from_numpy(np.flatnonzero(turned))
-    for part in rows.split(max(1, _TURNED_VALUES // values[:1].numel())) if len(rows) else ():
-        values.index_copy_(0, part, revcomp(values.index_select(0, part), strand_type))
 
 
 def _numbers(chrom: NDArray, known: list[str]) -> NDArray[np.int64]:

@@ -5,13 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional
 
-from strandwise.data.readers import SignalBatch
+from strandwise.data.readers import SignalBatch, turn_rows
 from strandwise.data.signals.gather import SignalReader
+from strandwise.data.signals.signal import Signal
 from strandwise.errors import InputError
-from strandwise.strand import StrandType, revcomp, unstranded
+from strandwise.strand import StrandType, unstranded
+
+
+def at_widths(kind: StrandType, widths: Sequence[int]) -> StrandType:
+    """Return how channels change that hold a copy of all channels of `kind` for each width."""
+    whole = kind
+    for _ in widths[1:]:
+        whole = whole + kind
+    return whole
 
 
 class SmoothedReader:
@@ -38,10 +46,12 @@ class SmoothedReader:
         if reader.bin_bp != 1:
             raise InputError(f"smoothing reads single bases, not bins of {reader.bin_bp} bp.")
         self.reader, self.widths, self.together = reader, tuple(widths), together
-        one = unstranded(1) if together else reader.type
-        self.type: StrandType = one
-        for _ in widths[1:]:
-            self.type = self.type + one
+        self.type: StrandType = at_widths(unstranded(1) if together else reader.type, self.widths)
+
+    @property
+    def signals(self) -> Sequence[Signal]:
+        """The tracks that it reads."""
+        return self.reader.signals
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -70,10 +80,9 @@ class SmoothedReader:
             levels.append(functional.avg_pool1d(inner, width, stride=1) if width > 1 else inner)
         values, weights = torch.cat(levels, 1), weights.repeat(1, len(self.widths))
         if turned is not None:
-            coin = torch.from_numpy(turned)
-            values = torch.where(coin.view(-1, 1, 1), revcomp(values, self.type), values)
-            weights = torch.where(coin.view(-1, 1), revcomp(weights, self.type.pooled()).abs(), weights)
-        return SignalBatch(values.contiguous(), weights)
+            turn_rows(values, turned, self.type)
+            turn_rows(weights, turned, self.type.pooled())
+        return SignalBatch(values, weights)
 
 
 class JoinedReader:
@@ -93,6 +102,11 @@ class JoinedReader:
             self.type = self.type + reader.type
 
     @property
+    def signals(self) -> Sequence[Signal]:
+        """The tracks that it reads."""
+        return [signal for reader in self.readers for signal in reader.signals]
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the tracks."""
         return tuple(note for reader in self.readers for note in reader.notes)
@@ -108,5 +122,5 @@ class JoinedReader:
         turned: NDArray[np.bool_] | None = None,
     ) -> SignalBatch:
         """Return the signal of windows; arguments are those of `SignalReader.gather`."""
-        parts: list[tuple[Tensor, Tensor]] = [reader.gather(rows, shifts, turned) for reader in self.readers]
-        return SignalBatch(torch.cat([part[0] for part in parts], 1), torch.cat([part[1] for part in parts], 1))
+        values, weights = zip(*(reader.gather(rows, shifts, turned) for reader in self.readers), strict=True)
+        return SignalBatch(torch.cat(values, 1), torch.cat(weights, 1))

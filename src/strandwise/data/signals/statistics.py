@@ -120,7 +120,7 @@ class Statistics:
 
     def negated(self) -> "Statistics":
         """Return the statistics of the values with their signs changed."""
-        # So that 0 does not become the other zero.
+        # Rising again, which the other sign has made falling; and from 0, so that it does not become the other zero.
         turned = np.float32(0) - self.values[::-1]
         return Statistics(self.count, -self.mean, self.m2, -self.high, -self.low, turned, self.counts[::-1])
 
