@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from strandwise.errors import ConfigError, StrandLawError
-from strandwise.layers import Conjoined, binary_head, freeze
-from strandwise.models import MODELS, STRATEGIES, SequenceModel, StrandSettings, assemble
+from strandwise.layers import Conjoined, Head, binary_head, coverage_head, dense_head, freeze
+from strandwise.models import MODELS, STRATEGIES, Bins, SequenceModel, StrandSettings, assemble
 from strandwise.strand import StrandType, dna, odd, revcomp, stranded, unstranded
 from strandwise.testing import assert_strand_law, random_input, randomise
 
@@ -54,6 +54,30 @@ def test_signal_beside_the_dna_obeys(model: str, strategy: str, signal: StrandTy
     assert list(network.input_types) == ["sequence", "signal"]
     asked = Conjoined(network) if STRATEGIES[strategy].conjoin_in_prediction else network
     assert_strand_law(asked, lengths=(kind.small_bp,))
+
+
+BINNED = [(model, name, bins) for model, name in LAWFUL for bins in MODELS[model].small_bins]
+
+
+@pytest.mark.parametrize(
+    "head", [dense_head(("a", "b")), coverage_head(("a+", "a-", "b"), stranded(1) + unstranded(1))]
+)
+@pytest.mark.parametrize(("model", "strategy", "bins"), BINNED)
+def test_answers_for_each_bin_obey(model: str, strategy: str, bins: Bins, head: Head) -> None:
+    kind, strand = MODELS[model], StrandSettings(strategy=strategy)
+    architecture = kind(kind.Options.model_validate(kind.small))
+    network = assemble(architecture, [head], kind.small_bp, strand, bins=bins)
+    x = torch.zeros(1, 4, kind.small_bp)
+    assert network(x)[head.name].shape == (1, len(head.tracks), bins.number)
+    asked = Conjoined(network) if STRATEGIES[strategy].conjoin_in_prediction else network
+    assert_strand_law(asked, lengths=(kind.small_bp,))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_it_says_it_answers_is_in_the_table(model: str) -> None:
+    kind = MODELS[model]
+    assert ("bins" in kind.answers) == bool(kind.small_bins)
+    assert kind.answers
 
 
 def test_an_input_that_the_network_does_not_read_is_refused() -> None:

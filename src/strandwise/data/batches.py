@@ -16,7 +16,7 @@ from strandwise.sequence import revcomp_codes
 # Of the random numbers: an epoch's order and a batch's shifts and strands are drawn from streams of their own.
 _ORDER, _BATCH = 0, 1
 
-SEQUENCE, SIGNAL, CONTROL, TARGET = "sequence", "signal", "control", "target"
+SEQUENCE, SIGNAL, CONTROL, METADATA, TARGET = "sequence", "signal", "control", "metadata", "target"
 """What models read by name, and the name of the signal that they should say."""
 
 
@@ -25,7 +25,8 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: "sequence" holds codes ``(batch, input_bp)`` uint8, which `model_inputs` expands on the device;
-            "signal" and "control", where there are any, ``(batch, channels, positions)`` float32.
+            "signal" and "control", where there are any, ``(batch, channels, positions)`` float32, and "metadata"
+            ``(batch, columns)``.
         targets: by head: ``(batch, tracks)``, or ``(batch, tracks, positions)`` for the signal itself.
         weights: by head ``(batch, tracks)``; 0 where a target is ambiguous or missing.
     """
@@ -60,6 +61,8 @@ def read_inputs(
     for name in (SIGNAL, CONTROL):
         if name in windows.signals:
             inputs[name] = windows.signals[name].gather(rows, shifts, turned).values
+    if windows.metadata is not None:
+        inputs[METADATA] = torch.from_numpy(windows.metadata[rows])
     return inputs
 
 

@@ -86,6 +86,7 @@ class LabelledWindows:
             "target" is what it should say.
         epochs: ``(windows,)``; the epoch of training that sees a window, -1 for every one; all of them if None. Once
             the last of them is past, the first comes again.
+        metadata: ``(windows, columns)`` float32; what is known of each window as a whole, if anything.
         slack: ``(windows, 2)``; how far training may shift each to the left and to the right, in place of a jitter.
     """
 
@@ -100,6 +101,7 @@ class LabelledWindows:
     signals: Mapping[str, Measured] = field(default_factory=dict)
     epochs: np.ndarray | None = None
     slack: np.ndarray | None = None
+    metadata: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -115,6 +117,7 @@ class LabelledWindows:
             signals={name: reader.take(rows) for name, reader in self.signals.items()},
             epochs=None if self.epochs is None else self.epochs[rows],
             slack=None if self.slack is None else self.slack[rows],
+            metadata=None if self.metadata is None else self.metadata[rows],
         )
 
     def rows_of_epoch(self, epoch: int) -> np.ndarray:

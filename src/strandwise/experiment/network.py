@@ -49,17 +49,15 @@ def output_bp(experiment: Experiment) -> int:
         StrandwiseError: sizes that do not fit.
     """
     windows, model = experiment.windows, experiment.model
-    position_bp = type(model.architecture()).position_bp
-    if position_bp is None:
-        known = [name for name, kind in MODELS.items() if kind.position_bp is not None]
+    if "profile" not in model.architecture().answers:
+        known = [name for name, kind in MODELS.items() if "profile" in kind.answers]
         raise ConfigError(
             f"model '{model.name}' predicts labels and no profiles, and [[targets]] have signal: set model.name = "
             f"'{known[0]}', or remove the signal."
         )
-    if windows.bin_bp != position_bp:
+    if windows.bin_bp != 1:
         raise ConfigError(
-            f"windows.bin_bp = {windows.bin_bp}, and model '{model.name}' predicts in steps of {position_bp} bp: set "
-            f"bin_bp = {position_bp}."
+            f"windows.bin_bp = {windows.bin_bp}, and model '{model.name}' predicts base by base: set bin_bp = 1."
         )
     heads = [head for head in heads_of(experiment, []) if head.type.positions]
     with torch.random.fork_rng(devices=[]), torch.inference_mode():

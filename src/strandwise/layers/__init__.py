@@ -7,7 +7,7 @@ from strandwise.layers.conv import Conv1d
 from strandwise.layers.crop import Crop1d
 from strandwise.layers.dense import Dense, SumChannels
 from strandwise.layers.dropout import ChannelDropout, Dropout, shared_masks
-from strandwise.layers.head import Head, binary_head, profile_heads
+from strandwise.layers.head import Head, binary_head, coverage_head, dense_head, profile_heads
 from strandwise.layers.layer_norm import GroupNorm, LayerNorm
 from strandwise.layers.norm import BatchNorm1d
 from strandwise.layers.penalty import penalties
@@ -57,6 +57,8 @@ __all__ = [
     "TypedModule",
     "WeightedSum",
     "binary_head",
+    "coverage_head",
+    "dense_head",
     "freeze",
     "penalties",
     "profile_heads",

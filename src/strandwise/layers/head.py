@@ -12,7 +12,7 @@ from torch.nn import functional
 from strandwise.errors import StrandLawError
 from strandwise.strand import StrandType, unstranded
 
-Link = Literal["identity", "logistic", "softmax", "log1p"]
+Link = Literal["identity", "logistic", "softmax", "softplus", "log1p"]
 Target = Literal["labels", "signal", "total"]
 
 
@@ -38,11 +38,19 @@ def _logit_of_mean(a: Tensor, b: Tensor) -> Tensor:
     return yes - _log_mean_exp(functional.logsigmoid(-a), functional.logsigmoid(-b))
 
 
+def _inverse_softplus(y: Tensor) -> Tensor:
+    # log(exp(y) - 1), where exp(y) may be too large.
+    return y + torch.log(-torch.expm1(-y))
+
+
 LINKS: dict[str, LinkFunctions] = {
     "identity": LinkFunctions(lambda x: x, lambda a, b: (a + b) / 2),
     "logistic": LinkFunctions(torch.sigmoid, _logit_of_mean),
     "softmax": LinkFunctions(
         lambda x: torch.softmax(x, -1), lambda a, b: _log_mean_exp(torch.log_softmax(a, -1), torch.log_softmax(b, -1))
+    ),
+    "softplus": LinkFunctions(
+        functional.softplus, lambda a, b: _inverse_softplus((functional.softplus(a) + functional.softplus(b)) / 2)
     ),
     "log1p": LinkFunctions(torch.expm1, _log_mean_exp),
 }
@@ -57,7 +65,8 @@ class Head:
         type: how the tensor turns under reverse complement; one channel per track.
         tracks: the names of its channels.
         link: from what the network gives (logits) to what people read: "logistic" for probabilities,
-            "softmax" for shares of each position, "log1p" for counts whose logarithm is learned.
+            "softmax" for shares of each position, "softplus" for coverage of 0 or more, "log1p" for counts whose
+            logarithm is learned.
         loss: the name of its loss in `strandwise.scores.losses`.
         loss_weight: what its loss counts for beside those of other heads.
         target: what of a window it is compared with: its "labels", the "signal" along it, or that signal's "total".
@@ -87,6 +96,22 @@ class Head:
 def binary_head(tracks: tuple[str, ...]) -> Head:
     """Return the head of yes/no labels for a whole window, the same from either strand."""
     return Head("bound", unstranded(len(tracks)).pooled(), tracks, "logistic", "binary_cross_entropy")
+
+
+def dense_head(tracks: tuple[str, ...]) -> Head:
+    """Return the head of yes/no labels for each bin of a window (Gupta & Rush 2017)."""
+    return Head("bound", unstranded(len(tracks)), tracks, "logistic", "binary_cross_entropy", target="signal")
+
+
+def coverage_head(tracks: tuple[str, ...], kind: StrandType, loss: str = "poisson") -> Head:
+    """Return the head of quantitative coverage in each bin of a window (GOPHER, Toneyan et al. 2022).
+
+    Args:
+        tracks: a name for each channel.
+        kind: `unstranded(n)` for n tracks without strands, `stranded(n)` for n with both, or a sum.
+        loss: its name in `strandwise.scores.losses`.
+    """
+    return Head("coverage", kind, tracks, "softplus", loss, target="signal")
 
 
 def profile_heads(tracks: tuple[str, ...], kind: StrandType, counts_weight: float = 1.0) -> tuple[Head, Head]:

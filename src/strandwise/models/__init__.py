@@ -3,7 +3,7 @@
 from pydantic import Field, ValidationError, model_validator
 
 from strandwise.errors import ConfigError, did_you_mean
-from strandwise.models.architecture import Architecture, Stage
+from strandwise.models.architecture import Architecture, Bins, Stage
 from strandwise.models.assembly import SequenceModel, assemble
 from strandwise.models.bias import WithBias
 from strandwise.models.bpnet import BPNet
@@ -50,6 +50,7 @@ __all__ = [
     "MODELS",
     "STRATEGIES",
     "Architecture",
+    "Bins",
     "ModelSettings",
     "SequenceModel",
     "Stage",

@@ -1,8 +1,8 @@
 """What an architecture is: an ordered list of stages and a readout, written once for every strategy."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Literal, NamedTuple
 
 from torch import nn
 
@@ -13,6 +13,14 @@ from strandwise.strand import StrandType
 
 Hidden = Callable[[int], StrandType]
 """Makes the type of n hidden filters: `plain` or `regular`."""
+
+
+Answer = Literal["window", "bins", "profile"]
+"""What is said of a window: one answer a track, one for each bin of its middle, or a profile and its total."""
+
+LATE = ("control", "metadata")
+"""What a readout may take beside the features, in this order: control tracks over the positions that are predicted,
+and what is known of a window as a whole."""
 
 
 class Stage(NamedTuple):
@@ -29,6 +37,18 @@ class Stage(NamedTuple):
     skips: bool = False
 
 
+class Bins(NamedTuple):
+    """The bins in the middle of a window, each of which gets an answer.
+
+    Attributes:
+        number: how many.
+        bin_bp: their length.
+    """
+
+    number: int
+    bin_bp: int
+
+
 class Architecture(ABC):
     """A network described once, for every strand strategy: subclasses list stages and a readout.
 
@@ -39,14 +59,17 @@ class Architecture(ABC):
     Options: ClassVar[type[Settings]]
     """The settings of this architecture, with the paper's defaults."""
 
-    position_bp: ClassVar[int | None] = None
-    """Bases that one position of a predicted profile stands for; None where it predicts no profiles."""
+    answers: ClassVar[tuple[Answer, ...]] = ("window",)
+    """What networks of this architecture can say of a window; what it was made for comes first."""
 
     small: ClassVar[dict[str, object]] = {}
     """Options of a small instance, on which the symmetry laws are tested."""
 
     small_bp: ClassVar[int] = 64
     """An input length that suits the small instance."""
+
+    small_bins: ClassVar[tuple[Bins, ...]] = ()
+    """Bins that the small instance can predict, where it says "bins"."""
 
     def __init__(self, options: Settings) -> None:
         self.options = options
@@ -56,13 +79,35 @@ class Architecture(ABC):
         """Return the convolutional stages, first to last."""
 
     @abstractmethod
-    def readout(self, features: Features, out_type: StrandType) -> TypedModule:
-        """Return the module from the last stage's features to the logits of one head."""
+    def readout(self, features: Features, out_type: StrandType, bins: Bins | None = None) -> TypedModule:
+        """Return the module from the last stage's features to the logits of one head.
 
-    def controlled_readout(self, features: Features, out_type: StrandType, control: StrandType) -> nn.Module:
-        """Return the module from features and control tracks to the logits of one head.
+        Args:
+            features: what comes in.
+            out_type: of the head; with positions for bins and profiles.
+            bins: what a head with positions predicts, where that is not the architecture's own choice.
 
         Raises:
-            ConfigError: the architecture has no place for control tracks.
+            ConfigError: bins that the architecture cannot represent, naming those that it can.
         """
-        raise ConfigError(f"{type(self).__name__} takes no control tracks: leave them out, or use model 'bpnet'.")
+
+    def late_readout(
+        self,
+        features: Features,
+        out_type: StrandType,
+        late: Mapping[str, StrandType],
+        bins: Bins | None = None,
+    ) -> nn.Module:
+        """Return the module from features, and what is read beside them in the order of `LATE`, to the logits.
+
+        Args:
+            features: what comes in from the last stage.
+            out_type: of the head.
+            late: the types of what is beside, by name.
+            bins: as in `readout`.
+
+        Raises:
+            ConfigError: the architecture has no place for these.
+        """
+        what = {"control": "control tracks", "metadata": "metadata"}[next(iter(late))]
+        raise ConfigError(f"{type(self).__name__} takes no {what}: leave them out, or use a model that does.")

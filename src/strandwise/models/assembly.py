@@ -8,33 +8,33 @@ from torch import Tensor, nn
 from strandwise.errors import ConfigError, StrandLawError
 from strandwise.layers import Conjoined, Features, Head, PerStrand, Stack, TypedModule
 from strandwise.layers.typed import after
-from strandwise.models.architecture import Architecture, Stage
+from strandwise.models.architecture import LATE, Architecture, Bins, Stage
 from strandwise.models.strategies import StrandSettings
 from strandwise.strand import StrandType, dna, plain, regular
 
 
 class Readouts(nn.Module):
-    """The heads of a network: from shared features, and control tracks if any, to the logits of each, by name."""
+    """The heads of a network: from shared features, and what is read beside them, to the logits of each, by name."""
 
     def __init__(
         self,
         heads: Sequence[Head],
         layers: Mapping[str, nn.Module],
         in_type: StrandType,
-        control: StrandType | None = None,
+        late: Mapping[str, StrandType] | None = None,
         scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.scale = scale
-        self.input_types = _inputs("features", in_type, control)
+        self.input_types = {"features": in_type, **(late or {})}
         self.output_types = {head.name: head.type for head in heads}
         self.layers = nn.ModuleDict(layers)
 
-    def forward(self, features: Tensor, *control: Tensor) -> dict[str, Tensor]:
+    def forward(self, features: Tensor, *late: Tensor) -> dict[str, Tensor]:
         """Return the logits of each head, ``(batch, tracks)`` or ``(batch, tracks, positions)``."""
         if self.scale != 1:
             features = features * self.scale
-        return {name: layer(features, *control) for name, layer in self.layers.items()}
+        return {name: layer(features, *late) for name, layer in self.layers.items()}
 
 
 class Tail(nn.Module):
@@ -46,9 +46,9 @@ class Tail(nn.Module):
         self.output_types = readouts.output_types
         self.stages, self.readouts = stages, readouts
 
-    def forward(self, features: Tensor, *control: Tensor) -> dict[str, Tensor]:
+    def forward(self, features: Tensor, *late: Tensor) -> dict[str, Tensor]:
         """Return the logits of each head."""
-        return self.readouts(self.stages(features), *control)
+        return self.readouts(self.stages(features), *late)
 
 
 class SequenceModel(nn.Module):
@@ -58,8 +58,9 @@ class SequenceModel(nn.Module):
     wrappers need; only tied or lifted features, or a wrapper, make it *obey*.
 
     Attributes:
-        input_types: by name; "sequence" is `dna()`; then "signal", what is read beside it over the whole window, and
-            "control", control tracks over the positions that are predicted, where the network was made for them.
+        input_types: by name; "sequence" is `dna()`; then "signal", what is read beside it over the whole window,
+            "control", control tracks over the positions that are predicted, and "metadata", what is known of the
+            window as a whole, where the network was made for them.
         output_types: by head.
         heads: the heads, in order.
         input_bp: length of the DNA it reads.
@@ -71,12 +72,12 @@ class SequenceModel(nn.Module):
         top: nn.Module,
         heads: Sequence[Head],
         input_bp: int,
-        control: StrandType | None = None,
+        late: Mapping[str, StrandType] | None = None,
         signal: StrandType | None = None,
     ) -> None:
         super().__init__()
-        named = {"sequence": dna(), "signal": signal, "control": control}
-        self.input_types = {name: kind for name, kind in named.items() if kind is not None}
+        self.input_types = {"sequence": dna()} | ({} if signal is None else {"signal": signal}) | dict(late or {})
+        self._late = tuple(late or {})
         self.output_types = {head.name: head.type for head in heads}
         self.heads = tuple(heads)
         self.input_bp = input_bp
@@ -98,7 +99,7 @@ class SequenceModel(nn.Module):
         features = torch.cat([sequence, given["signal"]], dim=1) if "signal" in given else sequence
         if self.trunk is not None:
             features = self.trunk(features)
-        return self.top(features, given["control"]) if "control" in given else self.top(features)
+        return self.top(features, *(given[name] for name in self._late))
 
     def _misfit(self, count: int, named: set[str]) -> str:
         missing = [name for name in [*self.input_types][count:] if name not in named]
@@ -110,11 +111,7 @@ class SequenceModel(nn.Module):
         )
 
 
-_BESIDE = {"control": "control tracks", "signal": "signal beside the sequence"}
-
-
-def _inputs(name: str, kind: StrandType, control: StrandType | None) -> dict[str, StrandType]:
-    return {name: kind} if control is None else {name: kind, "control": control}
+_BESIDE = {"control": "control tracks", "signal": "signal beside the sequence", "metadata": "metadata"}
 
 
 def assemble(
@@ -124,6 +121,8 @@ def assemble(
     strand: StrandSettings,
     control: StrandType | None = None,
     signal: StrandType | None = None,
+    metadata: StrandType | None = None,
+    bins: Bins | None = None,
 ) -> SequenceModel:
     """Build the network of an architecture under a strategy, not yet conjoined around the whole.
 
@@ -135,12 +134,16 @@ def assemble(
             stage is the readout.
         control: the type of control tracks that enter the heads, such as `unstranded(2)`.
         signal: the type of signal that the first stage reads beside the DNA, over the whole window.
+        metadata: the type of what is known of a window as a whole, such as `unstranded(8).pooled()`.
+        bins: what heads with positions predict, where that is not the architecture's own choice.
 
     Raises:
         ConfigError: groups that the architecture does not have, `hybrid` where it has one stage, or a way to merge
             features where the readout is lifted with them.
         StrandLawError: sizes that do not fit.
     """
+    given = {"control": control, "metadata": metadata}
+    late = {name: kind for name in LATE if (kind := given[name]) is not None}
     stages = architecture.stages()
     units = _units(stages, strand)
     features, layers = Features(dna() if signal is None else dna() + signal, input_bp), []
@@ -160,11 +163,11 @@ def assemble(
                 "with them, so that answers are averaged instead: remove merge."
             )
         inner = _plain(stages[first - 1 :], features)
-        readouts = _readouts(architecture, heads, after(features, [inner]), control)
+        readouts = _readouts(architecture, heads, after(features, [inner]), late, bins)
         top = Conjoined(Tail(inner, readouts))
     else:
-        top = _readouts(architecture, heads, features, control, strand.feature_scale)
-    return SequenceModel(trunk, top, heads, input_bp, control, signal)
+        top = _readouts(architecture, heads, features, late, bins, strand.feature_scale)
+    return SequenceModel(trunk, top, heads, input_bp, late, signal)
 
 
 def _units(stages: Sequence[Stage], strand: StrandSettings) -> list[tuple[int, int]]:
@@ -218,13 +221,14 @@ def _readouts(
     architecture: Architecture,
     heads: Sequence[Head],
     features: Features,
-    control: StrandType | None,
+    late: Mapping[str, StrandType],
+    bins: Bins | None,
     scale: float = 1.0,
 ) -> Readouts:
     layers = {
-        head.name: architecture.readout(features, head.type)
-        if control is None
-        else architecture.controlled_readout(features, head.type, control)
+        head.name: architecture.late_readout(features, head.type, late, bins)
+        if late
+        else architecture.readout(features, head.type, bins)
         for head in heads
     }
-    return Readouts(heads, layers, features.type, control, scale)
+    return Readouts(heads, layers, features.type, late, scale)

@@ -1,5 +1,6 @@
 """BPNet: base-resolution profiles from dilated convolutions, in the sizes of Zhou et al. 2022."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -17,7 +18,7 @@ from strandwise.layers import (
     Stack,
     TypedModule,
 )
-from strandwise.models.architecture import Architecture, Hidden, Stage
+from strandwise.models.architecture import Architecture, Bins, Hidden, Stage
 from strandwise.schema import Settings
 from strandwise.strand import StrandType, plain
 
@@ -42,7 +43,7 @@ class BPNet(Architecture):
         average: bool = Field(default=False, description="halve the sum at each skip connection")
 
     options: Options
-    position_bp: ClassVar = 1
+    answers: ClassVar = ("profile", "window")
     small: ClassVar = {"filters": 3, "stem_width": 5, "dilated_layers": 2, "profile_width": 5}
 
     def stages(self) -> list[Stage]:
@@ -61,15 +62,20 @@ class BPNet(Architecture):
 
         return [Stage("stem", stem), *(dilated(2**number) for number in range(1, options.dilated_layers + 1))]
 
-    def readout(self, features: Features, out_type: StrandType) -> TypedModule:
+    def readout(self, features: Features, out_type: StrandType, bins: Bins | None = None) -> TypedModule:
         """Return a convolution for a head with positions, and pooling with a dense layer for one without."""
         if out_type.positions:
             return self._profile(features, out_type)
         pool = GlobalAveragePool(features.type)
         return Stack(pool, Dense(pool.out_type, out_type))
 
-    def controlled_readout(self, features: Features, out_type: StrandType, control: StrandType) -> nn.Module:
+    def late_readout(
+        self, features: Features, out_type: StrandType, late: Mapping[str, StrandType], bins: Bins | None = None
+    ) -> nn.Module:
         """Return the same with control tracks: beside the raw profile, and their totals beside pooled features."""
+        if set(late) != {"control"}:
+            return super().late_readout(features, out_type, {"metadata": late["metadata"]})
+        control = late["control"]
         if not out_type.positions:
             return ControlledCounts(features.type, out_type, control)
         # An ordinary network has ordinary features up to its last layer; only then are they the tracks.

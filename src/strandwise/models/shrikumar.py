@@ -16,7 +16,7 @@ from strandwise.layers import (
     TypedModule,
     WeightedSum,
 )
-from strandwise.models.architecture import Architecture, Hidden, Stage
+from strandwise.models.architecture import Architecture, Bins, Hidden, Stage
 from strandwise.schema import Settings
 from strandwise.strand import StrandType
 
@@ -90,7 +90,7 @@ class ShrikumarSimulated(Architecture):
 
         return [Stage("conv1", build)]
 
-    def readout(self, features: Features, out_type: StrandType) -> TypedModule:
+    def readout(self, features: Features, out_type: StrandType, bins: Bins | None = None) -> TypedModule:
         """Return the dense layer, behind a weighted sum where strands share weights."""
         return read_out(features, out_type, self.options.readout)
 
@@ -128,6 +128,6 @@ class ShrikumarChip(Architecture):
 
         return [stage(number) for number in range(3)]
 
-    def readout(self, features: Features, out_type: StrandType) -> TypedModule:
+    def readout(self, features: Features, out_type: StrandType, bins: Bins | None = None) -> TypedModule:
         """Return the dense layer, behind a weighted sum where strands share weights."""
         return read_out(features, out_type, self.options.readout)

@@ -16,7 +16,6 @@ from strandwise.scores.metrics import aupr, auroc
 from strandwise.scores.regression import pearson
 from strandwise.training.settings import TrainingSettings
 
-
 _LEARNED_FROM = 1 << 20
 """Windows of an epoch, which come in random order, by which training itself is measured."""
 
