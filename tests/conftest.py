@@ -1,8 +1,12 @@
 """Real files where they are at hand, a simulated genome, and small sets of sequences with a planted motif."""
 
+import json
 import os
+import resource
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +21,23 @@ from strandwise.sequence import decode, embed, revcomp_codes
 
 # Tests run side by side, and their networks are tiny: threads that wait for each other would cost most of the time.
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """Let no file of this process grow beyond some bytes: writing more fails as on a full disk."""
+
+    @contextmanager
+    def limited(most: int) -> Iterator[None]:
+        # Python ignores SIGXFSZ, so that the system answers with an error instead.
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
 
 
 @pytest.fixture(scope="session")
@@ -137,3 +158,82 @@ def write_project() -> Callable[..., Path]:
         return folder / "config.toml"
 
     return write
+
+
+@pytest.fixture(scope="session")
+def write_factornet() -> Callable[..., Path]:
+    """Write a FactorNet as its authors publish theirs, tiny and with random weights."""
+    return _factornet_folder
+
+
+def _factornet_folder(
+    folder: Path, *, inputs: int = 1, told: int = 0, recurrent: int = 2, pool: int | None = 4, seed: int = 0
+) -> Path:
+    h5py = pytest.importorskip("h5py", reason="Keras files need h5py: pip install 'strandwise[import]'")
+    filters, taps, units, length = 3, 5, 4, 31
+    channels, rng = 4 + inputs, np.random.default_rng(seed)
+    layers: list[dict] = []
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    last: list[tuple[str, int]] = []
+
+    def add(kind: str, name: str, sources: list | None = None, **config: Any) -> None:
+        nodes = [[[*source, 0]] for source in last] if sources is None else sources
+        layers.append({"class_name": kind, "name": name, "config": {"name": name, **config}, "inbound_nodes": nodes})
+        last[:] = [(name, 0), (name, 1)]
+
+    def weights(layer: str, *shapes: tuple[str, tuple[int, ...]]) -> None:
+        arrays[layer] = {name: rng.normal(0, 0.6, shape).astype(np.float32) for name, shape in shapes}
+
+    def dense(name: str, read: int, made: int, activation: str) -> None:
+        add("Dense", name, activation=activation, output_dim=made, bias=True)
+        weights(name, (f"{name}_W", (read, made)), (f"{name}_b", (made,)))
+
+    for name in ("input_1", "input_2"):
+        add("InputLayer", name, [], batch_input_shape=[None, length, channels])
+    last[:] = [("input_1", 0), ("input_2", 0)]
+    settings: dict[str, Any] = {"border_mode": "valid", "activation": "relu", "bias": True, "subsample_length": 1}
+    add("Convolution1D", "conv_1", None, nb_filter=filters, filter_length=taps, **settings)
+    weights("conv_1", ("conv_1_W", (taps, 1, channels, filters)), ("conv_1_b", (filters,)))
+    inner = {"name": "dense_1", "activation": "relu", "output_dim": filters, "bias": True}
+    add("TimeDistributed", "each_1", layer={"class_name": "Dense", "config": inner})
+    weights("each_1", ("dense_1_W", (filters, filters)), ("dense_1_b", (filters,)))
+    flat = filters
+    if pool is None:
+        add("GlobalMaxPooling1D", "pool_1")
+    else:
+        add("MaxPooling1D", "pool_1", pool_length=pool, stride=pool, border_mode="valid")
+        flat = (length - taps + 1) // pool * (2 * recurrent or filters)
+    if recurrent and pool is not None:
+        gates = {"activation": "tanh", "inner_activation": "hard_sigmoid", "go_backwards": False}
+        cell = {"name": "forward_lstm_1", "output_dim": recurrent, "return_sequences": True, **gates}
+        add("Bidirectional", "both_1", merge_mode="concat", layer={"class_name": "LSTM", "config": cell})
+        shapes = {"W": (filters, recurrent), "U": (recurrent, recurrent), "b": (recurrent,)}
+        names = [(way, part, gate) for way in ("forward", "backward") for part in shapes for gate in "icfo"]
+        weights("both_1", *((f"{way}_lstm_1_{part}_{gate}", shapes[part]) for way, part, gate in names))
+    add("Dropout", "dropout_1", p=0.25)
+    if pool is not None:
+        add("Flatten", "flatten_1")
+    dense("dense_2", flat, units, "relu")
+    if told:
+        add("InputLayer", "input_3", [], batch_input_shape=[None, told])
+        for strand in (0, 1):
+            add("Merge", f"merge_{strand}", [[["dense_2", strand, 0], ["input_3", 0, 0]]], mode="concat")
+        last[:] = [("merge_0", 0), ("merge_1", 0)]
+        dense("dense_3", units + told, units, "relu")
+    dense("dense_4", units, 1, "sigmoid")
+    add("Merge", "merge_2", [[["dense_4", 0, 0], ["dense_4", 1, 0]]], mode="ave")
+
+    folder.mkdir(parents=True)
+    model = {"class_name": "Model", "keras_version": "1.1.1", "config": {"name": "model_1", "layers": layers}}
+    (folder / "model.json").write_text(json.dumps(model))
+    (folder / "chip.txt").write_text("CTCF\n")
+    (folder / "feature.txt").write_text("bigwig\n" + ("meta\ngencode\n" if told > 6 else ""))
+    if inputs:
+        (folder / "bigwig.txt").write_text("".join(f"signal{number}\n" for number in range(inputs)))
+    if told > 6:
+        (folder / "meta.txt").write_text("".join(f"GEPC{number}\n" for number in range(told - 6)))
+    with h5py.File(folder / "final_model.hdf5", "w") as file:
+        for layer, named in arrays.items():
+            for name, values in named.items():
+                file.create_dataset(f"{layer}/{name}", data=values)
+    return folder

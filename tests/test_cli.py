@@ -45,7 +45,10 @@ pool_stride = 10
 epochs = 1
 accelerator = "cpu"
 """
-COMMANDS = ("demo", "check", "train", "evaluate", "predict", "strand", "conjoin", "benchmark", "report", "simulate")
+COMMANDS = (
+    *("demo", "check", "train", "evaluate", "predict", "strand", "conjoin", "models", "benchmark", "report"),
+    *("import", "simulate"),
+)
 
 
 @pytest.fixture
@@ -86,7 +89,7 @@ def test_help_names_every_command(call: Callable) -> None:
         assert all(f" {command} " in out for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "simulate genome", "simulate sequences"])
+@pytest.mark.parametrize("command", [*COMMANDS, "simulate genome", "simulate sequences", "import factornet"])
 def test_every_command_has_help(command: str, call: Callable) -> None:
     code, out, err = call(*command.split(), "--help")
     assert (code, err) == (0, "")
@@ -94,6 +97,26 @@ def test_every_command_has_help(command: str, call: Callable) -> None:
     assert usage.startswith(f"Usage: strandwise {command}")
     assert sentence[0].isupper()
     assert "--help" in out
+
+
+def test_models_are_listed_with_what_they_take(call: Callable) -> None:
+    names = ("shrikumar_simulated", "bpnet", "shrikumar_chip")
+    code, out, err = call("models", *names, "--input-bp", 260, "--strategy", "rcps")
+    assert (code, err) == (0, "")
+    rows = {cells[0]: cells[1:] for cells in map(cells_of, out.splitlines()) if cells[0] in names}
+    assert rows["shrikumar_simulated"][:3] == ["window", "260", "1,981"]
+    assert rows["shrikumar_simulated"][3::2] == ["40", "regular(20) -> unstranded(1).pooled()"]
+    # At least the output of the convolution, in megabytes.
+    assert float(rows["shrikumar_simulated"][4]) >= 0.038
+    assert rows["shrikumar_chip"][3] == "80"
+    assert [*rows] == ["shrikumar_simulated", "shrikumar_chip"]
+    assert "Note: bpnet: " in out
+    assert "widen the input" in out
+    assert call("models", "bpnett")[0] == 2
+
+
+def cells_of(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("│").split("│")]
 
 
 def test_check_prints_what_a_user_should_know(call: Callable, project: Path) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from strandwise.errors import InputError, StrandwiseError
+from strandwise.import_commands import imports
 
 app = typer.Typer(
     help="Models of how DNA drives regulatory signal, with both strands treated correctly by construction.",
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 simulate = typer.Typer(help="Write simulated data whose truth is known.", no_args_is_help=True)
 app.add_typer(simulate, name="simulate")
+app.add_typer(imports, name="import")
 # Names come from files: a track may well be called 'Reb1 [rep1]'.
 SHOWN_METRICS = (
     *("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives"),
@@ -35,6 +37,7 @@ Changes = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="of everything drawn by chance", min=0)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
+Cell = Annotated[str | None, typer.Option(help="the cell type, where something was measured in several")]
 
 
 class SplitName(StrEnum):
@@ -86,7 +89,7 @@ def check(config: Config, set: Changes = []) -> None:  # noqa: A002, B006
     experiment = Experiment.load(config, set)
     found = job(experiment)
     _print_notes([*found.windows.notes, *found.windows.dropped_notes()])
-    _print_notes(found.inventory.leaks)
+    _print_notes([*found.inventory.leaks, *found.uneven])
     _print_rows("Windows and positives", found.windows.summary())
     _print_rows("GC", [_shown_row(row) for row in found.inventory.gc])
     if found.inventory.tracks:
@@ -142,6 +145,7 @@ def evaluate(
     run: RunFolder,
     split: Annotated[SplitName, typer.Option(help="which windows of the config")] = SplitName.test,
     bed: Annotated[Path | None, typer.Option(help="judge windows at these intervals instead")] = None,
+    cell: Cell = None,
     conjoin: Annotated[
         bool | None,
         typer.Option("--conjoin/--no-conjoin", help="average both strands, whatever the strategy (with --out)"),
@@ -151,7 +155,8 @@ def evaluate(
     """Judge a run on windows with known labels."""
     from strandwise.experiment import evaluate as job
 
-    _print_metrics(job(run, split=split.value, bed=bed, conjoin=conjoin, out=out))  # pyright: ignore[reportArgumentType]
+    found = job(run, split=split.value, bed=bed, cell=cell, conjoin=conjoin, out=out)  # pyright: ignore[reportArgumentType]
+    _print_metrics(found)
 
 
 @app.command()
@@ -161,6 +166,7 @@ def predict(
     bed: Annotated[Path | None, typer.Option(help="a window at each interval")] = None,
     fasta: Annotated[Path | None, typer.Option(help="the middle of each sequence")] = None,
     chrom: Annotated[str | None, typer.Option(help="windows along a whole chromosome")] = None,
+    cell: Cell = None,
     genome: Annotated[Path | None, typer.Option(help="another FASTA than that of the run")] = None,
     step: Annotated[int | None, typer.Option(help="bases between windows, for --chrom", min=1)] = None,
     batch_size: Annotated[int, typer.Option(help="windows at a time", min=1)] = 512,
@@ -168,7 +174,8 @@ def predict(
     """Predict at intervals, for sequences, or along a chromosome."""
     from strandwise.experiment import predict as job
 
-    written = job(run, out, bed=bed, fasta=fasta, chrom=chrom, genome=genome, step_bp=step, batch_size=batch_size)
+    where = {"bed": bed, "fasta": fasta, "chrom": chrom, "cell": cell}
+    written = job(run, out, **where, genome=genome, step_bp=step, batch_size=batch_size)
     for path in written:
         screen.print(f"Wrote {path}", soft_wrap=True)
 
@@ -178,6 +185,7 @@ def strand(
     run: RunFolder,
     split: Annotated[SplitName, typer.Option(help="which windows of the config")] = SplitName.test,
     bed: Annotated[Path | None, typer.Option(help="windows at these intervals instead")] = None,
+    cell: Cell = None,
     n: Annotated[
         int, typer.Option("-n", "--windows", help="the most windows to compare, drawn by --seed", min=1)
     ] = 2000,
@@ -187,7 +195,7 @@ def strand(
     """Say how well the two strands agree, and at which layer they first part."""
     from strandwise.experiment import compare_strands
 
-    found = compare_strands(run, split=split.value, bed=bed, n=n, seed=seed, out=out)
+    found = compare_strands(run, split=split.value, bed=bed, cell=cell, n=n, seed=seed, out=out)
     _print_strands(found)
     name = "strand" if found["split"] == "test" else f"strand.{found['split']}"
     for ending in ("json", "html"):
@@ -207,6 +215,20 @@ def conjoin(
 
     made = job(run, out, merge="max" if maximum else "mean", merge_after_link=after_link, overwrite=overwrite)
     screen.print(f"Wrote {made.path}", soft_wrap=True)
+
+
+@app.command()
+def models(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="all, if none is named")] = None,
+    input_bp: Annotated[int | None, typer.Option(help="length of the DNA; the usual one if not given", min=1)] = None,
+    strategy: Annotated[str | None, typer.Option(help="as strand.strategy in a config")] = None,
+) -> None:
+    """List the architectures: what they answer, their size, their reach, their memory and their strand types."""
+    from strandwise.models.summary import list_models
+
+    found = list_models(names or (), input_bp, strategy)
+    _print_rows("Models of one track", [each.row(name) for name, each in found if not isinstance(each, str)])
+    _print_notes([f"{name}: {why}" for name, why in found if isinstance(why, str)])
 
 
 @app.command()
@@ -294,7 +316,7 @@ def _print_notes(notes: list[str]) -> None:
 def _print_rows(title: str, rows: list[dict[str, object]]) -> None:
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(rows[0] if rows else []):
-        table.add_column(str(name), justify="right" if number else "left")
+        table.add_column(str(name), justify="right" if number else "left", no_wrap=not number)
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
     screen.print(table)

@@ -51,13 +51,19 @@ class Predictor:
 
     @property
     def head(self) -> Head:
-        """The head that says one number of a window and track: a probability, or the total of a profile."""
-        return next(head for head in self.network.heads if not head.type.positions)
+        """The head that says one number of a window and track, or whose mean over bins is that number."""
+        return next((head for head in self.network.heads if not head.type.positions), self.network.heads[0])
 
     @property
     def profile(self) -> Head | None:
-        """The head that says how signal is spread along a window, if there is one."""
-        return next((head for head in self.network.heads if head.type.positions), None)
+        """The head that says how the total of a window is spread along it, if there is one."""
+        return next((head for head in self.network.heads if head.link == "softmax"), None)
+
+    @property
+    def bins(self) -> Head | None:
+        """The head that answers for each bin of a window, if there is one."""
+        heads = self.network.heads
+        return next((head for head in heads if head.type.positions and head.link != "softmax"), None)
 
     @property
     def input_bp(self) -> int:
@@ -97,22 +103,31 @@ class Predictor:
             return {name: value.cpu() for name, value in asked(**inputs).items()}
 
     def predict(self, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[np.ndarray]:
-        """Yield predictions ``(batch, tracks)`` on the scale people read: probabilities, or total counts."""
+        """Yield predictions ``(batch, tracks)`` on the scale people read: probabilities, total counts, or coverage.
+
+        Of a network that answers for bins, their mean.
+        """
         for logits in self.logits(batches):
-            yield self.head.activate(logits[self.head.name]).numpy()
+            said = self.head.activate(logits[self.head.name])
+            yield (said.mean(-1) if self.head.type.positions else said).numpy()
 
     def signal(self, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[np.ndarray]:
-        """Yield expected counts ``(batch, tracks, positions)``: the predicted total, spread by the predicted shape.
+        """Yield what is expected along windows, ``(batch, tracks, positions)``.
+
+        Of bins, their coverage or probability; of profiles the predicted total, spread by the predicted shape.
 
         Raises:
-            InputError: a network that predicts no profiles.
+            InputError: a network that says one number of a window.
         """
-        profile = self.profile
-        if profile is None:
+        profile, bins = self.profile, self.bins
+        if profile is None and bins is None:
             raise InputError("the model says one number of a window, so it predicts no signal along it.")
         for logits in self.logits(batches):
-            total = self.head.activate(logits[self.head.name])
-            yield (profile.activate(logits[profile.name]) * total.unsqueeze(-1)).numpy()
+            if bins is not None:
+                yield bins.activate(logits[bins.name]).numpy()
+            elif profile is not None:
+                total = self.head.activate(logits[self.head.name])
+                yield (profile.activate(logits[profile.name]) * total.unsqueeze(-1)).numpy()
 
 
 def gathered(windows: LabelledWindows, batch_size: int = 512) -> Iterator[dict[str, Tensor]]:
@@ -134,7 +149,7 @@ def predict_frames(predictor: Predictor, windows: LabelledWindows, batch_size: i
 def signal_frames(
     predictor: Predictor, windows: LabelledWindows, bin_bp: int = 1, batch_size: int = 512
 ) -> Iterator[pd.DataFrame]:
-    """Yield tables of the counts expected at each base of windows, a row a bin: its coordinates, and `pred/TRACK`.
+    """Yield tables of what is expected along windows, a row a bin: its coordinates, and `pred/TRACK`.
 
     Bins that lie past the start of a chromosome are left out; those past its end are for the writer to cut.
     """
@@ -153,7 +168,7 @@ def signal_frames(
                 "name": np.repeat(places["name"].to_numpy(), positions),
             }
         )
-        columns = values.transpose(0, 2, 1).reshape(n * positions, tracks) / bin_bp
+        columns = values.transpose(0, 2, 1).reshape(n * positions, tracks)
         yield table.join(prediction_columns(predictor.head, columns))[start >= 0].reset_index(drop=True)
 
 

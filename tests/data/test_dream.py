@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from strandwise.data.batches import TrainingBatches
 from strandwise.data.dream import BinSettings, Peaks, label_bins, labels_of_bins
-from strandwise.data.splits import SplitSettings
+from strandwise.data.splits import SplitSettings, held_out_regions
 from strandwise.data.windows import LabelledWindows, WindowSettings
 from strandwise.errors import InputError
 from strandwise.genome import Genome
@@ -157,6 +157,41 @@ def test_a_blacklist_bars_training_and_is_unbound_in_the_test(genome: Genome, pe
     assert inside.sum() > 40
     assert not test.labels[inside].any()
     assert test.weights[inside].all()
+
+
+def test_a_bed_has_the_labels_of_the_grid_in_the_blacklist_too(genome: Genome, peaks: dict[str, Peaks]) -> None:
+    low, high = peaks["A"].conservative.loc[peaks["A"].conservative["chrom"] == "chr3", ["start", "end"]].iloc[0]
+    black = frame(("chr3", int(low), int(high)), ("chr3", 1000, 1300), ("chr4", 0, 400))
+    test = label(genome, peaks, blacklist=black).split("test")
+    start = test.frame["start"].to_numpy() + 40
+    labels, weights = labels_of_bins(test.frame["chrom"].to_numpy(), start, peaks, BINS, black)
+    assert np.array_equal(weights, test.weights)
+    assert np.array_equal(labels * weights, test.labels * test.weights)
+    plain = labels_of_bins(test.frame["chrom"].to_numpy(), start, peaks, BINS)
+    assert (plain[0] > labels).any()
+    unmeasured = labels_of_bins(np.array(["chr4"]), np.array([10]), peaks, BINS, black)
+    assert not unmeasured[1].any()
+
+
+@pytest.mark.parametrize("held", [SPLIT, SplitSettings(test=("chr3:105-1507", "chr1:0-1000", "chr3:1507-2000"))])
+@pytest.mark.parametrize("place", ["test", "train"])
+def test_every_bin_of_a_place_is_judged(
+    genome: Genome, peaks: dict[str, Peaks], held: SplitSettings, place: str
+) -> None:
+    found = label_bins(genome, peaks, WINDOWS, BINS, held, per_peak=0, roles={place: "test"}).frame
+    assert set(found["split"]) == {"test"}
+    regions = list(held_out_regions(held, genome.sizes).itertuples(index=False))
+    expected = set()
+    for chrom, size in genome.sizes.items():
+        starts = np.arange(0, size - 39, 10)
+        known = labels_of_bins(np.full(len(starts), chrom), starts, peaks, BINS)[1].any(1)
+        for at in starts[known].tolist():
+            inside = [split for name, low, high, split in regions if name == chrom and low <= at and at + 40 <= high]
+            apart = not any(name == chrom and low < at + 40 and at < high for name, low, high, _ in regions)
+            if inside[:1] == [place] or (place == "train" and apart):
+                expected.add((chrom, at - 40))
+    assert set(zip(found["chrom"], found["start"], strict=True)) == expected
+    assert len(found) == len(expected) > 50
 
 
 def test_the_same_seed_draws_the_same(genome: Genome, peaks: dict[str, Peaks]) -> None:

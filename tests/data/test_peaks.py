@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
+from strandwise.data.labels import merge_peaks
 from strandwise.data.peaks import NegativeSettings, TargetSettings, label_intervals, label_peaks, read_targets
 from strandwise.data.simulation import SimulatedGenome
 from strandwise.data.splits import SplitSettings
@@ -397,3 +399,36 @@ def test_negatives_may_have_the_gc_of_the_positives(make_genome: Callable[..., G
     assert gaps["gc"] < 0.01
     again = label(genome, files, negatives={"kind": "gc", "per_peak": 2})
     assert again.frame.equals(frame)
+
+
+def test_peaks_of_all_targets_are_merged_as_in_basset(make_genome: Callable[..., Genome], tmp_path: Path) -> None:
+    one = bed(tmp_path / "one.bed", "chr1 1000 1001", "chr1 3000 3001", "chr1 20 21", "chr1 7000 7001")
+    two = bed(tmp_path / "two.bed", "chr1 1040 1041", "chr1 3150 3151")
+    lengths = {"input_bp": 200, "label_bp": 20, "merge_overlap_bp": 100}
+    found = label(make_genome(chr1=9000), {"a": one, "b": two}, lengths, negatives={"per_peak": 2})
+    around = found.frame["origin"] == "peak"
+    # The first two become one window between them; the next two overlap by too little; one is moved inwards.
+    assert found.frame["start"][around].tolist() == [0, 920, 2900, 3050, 6900]
+    assert found.labels[around].tolist() == [[1, 0], [1, 1], [1, 0], [0, 1], [1, 0]]
+    assert not found.labels[~around].any()
+    assert len(found) == 15
+    assert "merged" not in found.frame
+    assert "6 peaks merged into 5 windows" in found.notes
+    apart = label(make_genome(chr1=9000), {"a": one, "b": two}, {**lengths, "merge_overlap_bp": 200})
+    assert (apart.frame["origin"] == "peak").sum() == 6
+
+
+def test_merged_windows_are_those_of_the_published_recipe(simulated: SimulatedGenome, factors: dict[str, Path]) -> None:
+    lengths = {"input_bp": 300, "label_bp": 100, "merge_overlap_bp": 50}
+    genome = Genome(simulated.fasta)
+    found = label(genome, factors, lengths, negatives={"per_peak": 0})
+    peaks = {name: read_bed(path) for name, path in factors.items()}
+    merged = merge_peaks(peaks, genome.sizes, 300, 50, centre="summit")
+    assert 0 < len(merged) < sum(map(len, peaks.values()))
+    assert found.frame[["chrom", "start", "end"]].equals(merged.frame[["chrom", "start", "end"]])
+    assert (found.labels >= merged.labels).all()
+    centres = merged.frame.assign(summit=merged.frame["start"] + 150, name=".")
+    middle = label_intervals(genome, centres, peaks, WindowSettings(input_bp=300, label_bp=100))
+    assert np.array_equal(found.labels, np.maximum(middle.labels, merged.labels))
+    with pytest.raises(ValidationError, match="merge_overlap_bp 301: no two windows of input_bp 300 overlap"):
+        WindowSettings(input_bp=300, merge_overlap_bp=301)

@@ -50,3 +50,19 @@ def test_sequences_hold_n_where_a_shift_leaves_them() -> None:
     assert np.array_equal(reader.gather(np.array([1, 0])), [encode("TTGG"), encode("CGTA")])
     shifted = reader.gather(np.array([0, 0, 1]), np.array([-2, 1, 3]))
     assert np.array_equal(shifted, [encode("NACG"), encode("GTAC"), encode("GGNN")])
+
+
+def test_chromosomes_can_join_later(packed) -> None:
+    genome, held = packed
+    reader = GenomeReader(held, held.origin(np.array(["chr3", "chr1"]), np.array([-5, 480])), 40)
+    before = reader.gather(np.arange(2), np.array([3, -7]))
+    codes = held.codes
+    held.include(genome, ["chr1", "chr3"])
+    assert held.codes is codes
+    held.include(genome, ["chr3", "chr2"])
+    assert np.array_equal(reader.gather(np.arange(2), np.array([3, -7])), before)
+    start = held.origin(np.array(["chr2"]), np.array([-60]))
+    assert (
+        GenomeReader(held, start, 420).gather(np.arange(1))[0].tolist()
+        == [4] * 60 + genome.load("chr2").tolist() + [4] * 60
+    )

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy.io import savemat
 
 from strandwise.data.sequences import SequenceSettings, read_records, read_sequence_sets
 from strandwise.data.splits import SplitSettings
@@ -289,3 +290,45 @@ def test_jitter_reads_the_flanks_of_longer_sequences(tmp_path: Path) -> None:
         assert decode(codes[0]) == letters[3 + shift : 13 + shift]
     with pytest.raises(InputError, match=r"shorter than the 18 bp that are read .* windows.jitter_bp"):
         read_sequence_sets([table], 10, SplitSettings(), jitter_bp=4)
+
+
+def mat(path: Path, name: str, texts: list[str], labels: list[list[int]]) -> Path:
+    """Sequences as DeepSEA keeps them: one-hot in the order A, G, C, T."""
+    held = [[[int(letter == base) for letter in text] for base in "AGCT"] for text in texts]
+    savemat(path, {f"{name}xdata": np.array(held, np.uint8), f"{name}data": np.array(labels, np.uint8)})
+    return path
+
+
+def test_sequences_of_deepsea(tmp_path: Path, positives: Path) -> None:
+    texts = letters(3, 30, seed=4)
+    valid = mat(tmp_path / "valid.mat", "valid", texts, [[1, 0], [0, 0], [1, 1]])
+    test = mat(tmp_path / "test.mat", "test", texts[:1], [[0, 1]])
+    (tmp_path / "names.txt").write_text("8988T|DNase|None\nCTCF\n")
+    tables = [{"mat": path, "split": path.stem, "track_names": tmp_path / "names.txt"} for path in (valid, test)]
+    found = read(*tables, {"positives": positives, "shuffled": "mononucleotide", "name": "CTCF", "split": "train"})
+    assert found.tracks == ("8988T|DNase|None", "CTCF")
+    assert found.frame["name"].tolist()[:4] == ["valid:1", "valid:2", "valid:3", "test:1"]
+    assert found.frame["split"].tolist()[:5] == ["valid", "valid", "valid", "test", "train"]
+    assert [decode(row) for row in found.reader.gather(np.arange(4))] == [text[10:20] for text in [*texts, texts[0]]]
+    assert found.labels[:4].tolist() == [[1, 0], [0, 0], [1, 1], [0, 1]]
+    assert found.weights[:4].all()
+    assert found.weights[4].tolist() == [0, 1]
+    assert read({"mat": valid, "split": "valid"}).tracks == ("track1", "track2")
+    for names in ("one\n", "a\na\n", "a\n\n", "a\nb\nc\n"):
+        (tmp_path / "names.txt").write_text(names)
+        with pytest.raises(InputError, match=r"names.txt: \d lines for the 2 tracks of .*valid.mat: give each"):
+            read(tables[0])
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"mat": "a.mat"}, "mat: say which split it is, as in split = 'train'"),
+        ({"mat": "a.mat", "split": "test", "positives": "p.fa"}, "give no other file beside it"),
+        ({"mat": "a.mat", "split": "test", "fasta": "p.fa", "labels": "l.tsv"}, "give no other file beside it"),
+        ({"positives": "p.fa", "negatives": "n.fa", "track_names": "n.txt"}, "track_names are those of a .mat file"),
+    ],
+)
+def test_tables_of_deepsea_that_do_not_fit(table: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        SequenceSettings.model_validate(table)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
+from strandwise.data.splits import SplitSettings, assign_split, held_out_regions, roles_of_cell
 from strandwise.errors import ConfigError, InputError
 
 SIZES = {"chrI": 1000, "chrII": 800, "chrIII": 300}
@@ -134,3 +134,50 @@ def test_folds_that_do_not_fit_are_refused(table: dict[str, Any], match: str) ->
 def test_more_folds_than_chromosomes_are_refused() -> None:
     with pytest.raises(InputError, match="folds = 4 of 3 chromosomes: give at most 3"):
         regions(folds=4)
+
+
+@pytest.mark.parametrize(
+    ("table", "one", "chosen", "judged"),
+    [
+        ({}, {"train": "train"}, {"train": "train"}, {"train": "train"}),
+        ({"valid": ["a"], "test": ["b"]}, *[{"train": "train", "valid": "valid", "test": "test"}] * 3),
+        (
+            {"valid_cells": ["v"], "test_cells": ["t"]},
+            {"train": "train"},
+            {"train": "valid"},
+            {"train": "test"},
+        ),
+        (
+            {"valid": ["a"], "test": ["b"], "valid_cells": ["v"], "test_cells": ["t"]},
+            {"train": "train"},
+            {"valid": "valid"},
+            {"test": "test"},
+        ),
+        (
+            {"valid": ["a"], "test": ["b"], "test_cells": ["t"]},
+            {"train": "train", "valid": "valid"},
+            {"train": "train", "valid": "valid"},
+            {"test": "test"},
+        ),
+        (
+            {"test": ["b"], "valid_cells": ["v"]},
+            {"train": "train", "test": "test"},
+            {"train": "valid"},
+            {"train": "train", "test": "test"},
+        ),
+        (
+            {"folds": 5, "test_cells": ["t"]},
+            {"train": "train", "valid": "valid"},
+            {"train": "train", "valid": "valid"},
+            {"test": "test"},
+        ),
+    ],
+)
+def test_cells_and_places_together(table: dict[str, Any], one: dict, chosen: dict, judged: dict) -> None:
+    settings = SplitSettings.model_validate(table)
+    assert [roles_of_cell(settings, cell) for cell in ("k", "v", "t")] == [one, chosen, judged]
+
+
+def test_a_cell_is_held_out_once() -> None:
+    with pytest.raises(ValidationError, match="cell v is in valid_cells and in test_cells"):
+        SplitSettings(valid_cells=("v",), test_cells=("v", "t"))

@@ -63,11 +63,11 @@ def run(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return found
 
 
-def at(run_or_experiment: Experiment, row: int, path: Path, genome: Path) -> np.ndarray:
+def at(experiment: Experiment, row: int, path: Path) -> np.ndarray:
     """The counts of one window as pybigtools reads them."""
-    windows = read_windows(run_or_experiment)
+    windows = read_windows(experiment)
     place = windows.frame.iloc[row]
-    spare = (160 - output_bp(run_or_experiment)) // 2
+    spare = (160 - output_bp(experiment)) // 2
     start, end = int(place["start"]) + spare, int(place["end"]) - spare
     return BigWig(path).values(str(place["chrom"]), start, end, missing=0.0)
 
@@ -83,7 +83,7 @@ def test_targets_are_what_the_files_say(make: Make, simulated: SimulatedGenome) 
     batch = OrderedBatches(windows, heads, len(windows))[0]
     for row in (0, 7, len(windows) - 1):
         for c, strand in enumerate(("plus", "minus")):
-            expected = at(experiment, row, simulated.folder / f"signal/CTCF.alpha.{strand}.bw", simulated.fasta)
+            expected = at(experiment, row, simulated.folder / f"signal/CTCF.alpha.{strand}.bw")
             np.testing.assert_allclose(batch.targets["profile"][row, c], expected)
             assert float(batch.targets["counts"][row, c]) == pytest.approx(expected.sum())
     assert (batch.weights["profile"] == 1).all()
@@ -344,14 +344,18 @@ def test_what_counts_count_for(make: Make, tmp_path: Path, weight: Any, expected
     ("tables", "match"),
     [
         ({"windows": {"input_bp": 160, "output_bp": 150}}, r"output_bp = 150, .* predicts the middle \d+ of 160 bp"),
-        ({"windows": {"input_bp": 160, "bin_bp": 4}}, "predicts in steps of 1 bp: set bin_bp = 1"),
+        ({"windows": {"input_bp": 160, "bin_bp": 4}}, "predicts base by base: set bin_bp = 1"),
         (
             {"training": {"monitor": "valid_auroc"}},
             "'valid_auroc' is not measured of a model that predicts profile and",
         ),
         ({"training": {"also_monitor": ["valid_aupr"]}}, "also_monitor = 'valid_aupr' is not measured"),
         ({"model": {"name": "bpnet", "filters": 2}}, "widen the input or narrow the kernel"),
-        ({"model": {"name": "shrikumar_chip"}}, "predicts labels and no profiles, .*: set model.name = 'bpnet'"),
+        ({"model": {"name": "shrikumar_chip"}}, "says one number of a window, .*: set model.name to one of .*'bpnet'"),
+        (
+            {"targets": [{"name": "CTCF", "peaks": "peaks/CTCF.alpha.bed", **STRANDED, "transform": "log1p"}]},
+            "profiles are counts, so they take no transform",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_before_training(make: Make, tables: dict[str, Any], match: str) -> None:
@@ -371,7 +375,6 @@ def test_what_does_not_fit_is_refused_before_training(make: Make, tables: dict[s
             {"targets": [{"name": "a", "peaks": "p", "signal": "x"}, {"name": "b", "peaks": "p"}]},
             "target 'b' has peaks and no signal",
         ),
-        ({"targets": [{"name": "a", "peaks": "p", "signal": "x", "transform": "log1p"}]}, "take no transform"),
         ({"targets": [{"name": "a", "peaks": "p", "signal": "x"}] * 2}, "two targets are named 'a'"),
         ({"controls": [{"name": "c", **OTHER, "smooth_bp": [50]}]}, "smooth_bp 50 has no middle base.*use 51"),
         ({"controls": [{"name": "c", "signal": "x.bw", "strands": "together"}]}, "has no strands to add up"),
@@ -398,7 +401,7 @@ def test_what_is_not_counts_is_refused(make: Make, tmp_path: Path, simulated: Si
     for name, value in (("negative", -1.0), ("nothing", 0.0)):
         write_bigwig(tmp_path / f"{name}.bw", sizes, [("chr1", 0, 50, value)])
     target = {"name": "CTCF", "peaks": "peaks/CTCF.alpha.bed"}
-    with pytest.raises(InputError, match=r"negative.bw\) has values down to -1, and profiles are counts of 0 or more"):
+    with pytest.raises(InputError, match=r"negative.bw\) has values down to -1, and what is predicted is 0 or more"):
         check(make(targets=[target | {"signal": str(tmp_path / "negative.bw")}]))
     with pytest.raises(InputError, match=r"nothing.bw\) is 0 everywhere: give a file with signal"):
         check(make(targets=[target | {"signal": str(tmp_path / "nothing.bw")}]))

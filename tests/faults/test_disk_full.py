@@ -1,9 +1,7 @@
 """A disk that fills up, or a file that may grow no further, costs the user nothing that was there before."""
 
 import errno
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,23 +10,6 @@ from strandwise.experiment import Run, jobs
 from strandwise.files import write_text
 
 FULL = "the disk is full or the file too large for it; nothing was replaced. Free some space"
-
-
-@pytest.fixture
-def full_disk() -> Callable[[int], AbstractContextManager[None]]:
-    """Let no file of this process grow beyond some bytes: writing more fails as on a full disk."""
-
-    @contextmanager
-    def limited(most: int) -> Iterator[None]:
-        # Python ignores SIGXFSZ, so that the system answers with an error instead.
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    return limited
 
 
 def test_the_limit_is_felt(tmp_path: Path, full_disk: Callable) -> None:

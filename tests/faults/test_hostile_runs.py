@@ -75,8 +75,8 @@ def test_overwriting_removes_traps_unopened(trapped: Path, copied: Path, cli_run
 @pytest.mark.parametrize(
     ("old", "new", "pieces"),
     [
-        ('"shrikumar_chip"', "\"__import__('os').system('touch mark')\"", ["is not one of bpnet, shrikumar_chip"]),
-        ('"shrikumar_chip"', '"strandwise.models.ShrikumarChip"', ["is not one of bpnet, shrikumar_chip"]),
+        ('"shrikumar_chip"', "\"__import__('os').system('touch mark')\"", ["is not one of basenji, basset, bpnet"]),
+        ('"shrikumar_chip"', '"strandwise.models.ShrikumarChip"', ["is not one of basenji, basset, bpnet"]),
         ('"shrikumar_chip"', '"shrikumar_chip"\n"__class__" = "x"', ["model.__class__ is not a known key"]),
         ('"posthoc"', '"${HOME}"', ["strategy '${HOME}' is not one of"]),
         ("filters = 2", "filters = 1000000000000", ["does not fit into memory", "make it smaller"]),

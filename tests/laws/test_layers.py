@@ -15,6 +15,7 @@ from strandwise.layers import (
     AttentionPool1d,
     AveragePool1d,
     BatchNorm1d,
+    Branches,
     ChannelDropout,
     Conv1d,
     ConvTranspose1d,
@@ -27,6 +28,7 @@ from strandwise.layers import (
     GlobalMaxPool,
     GroupNorm,
     IrrepActivation,
+    KerasLSTM,
     LayerNorm,
     MaxPool1d,
     PerStrand,
@@ -38,6 +40,7 @@ from strandwise.layers import (
     SumChannels,
     Tanh,
     TypedModule,
+    Unflatten,
     WeightedSum,
     freeze,
 )
@@ -145,7 +148,10 @@ def dense_layers() -> list[Case]:
         for b in TYPES
         for n in (6, 7)
     ]
-    return pooled + along
+    laid: list[Case] = [
+        (f"Unflatten {t}, {n} positions", lambda t=t, n=n: Unflatten(t, n), (1,)) for t in TYPES for n in (1, 4, 5)
+    ]
+    return pooled + along + laid
 
 
 def channel_wise() -> list[Case]:
@@ -305,6 +311,7 @@ def lifted() -> list[Case]:
         ("LSTM", lambda t: LSTM(t, 3)),
         ("LSTM to one side, two layers", lambda t: LSTM(t, 3, bidirectional=False, layers=2)),
         ("GRU", lambda t: GRU(t, 3)),
+        ("KerasLSTM", lambda t: KerasLSTM(t, 3, dropout=0.3)),
         ("GRU to one side", lambda t: GRU(t, 3, bidirectional=False)),
         *(
             (f"SelfAttention {place}", lambda t, p=place: SelfAttention(t, 4, heads=2, place=p, max_distance=3))
@@ -341,7 +348,15 @@ def wrappers() -> list[Case]:
             (9, 10),
         )
     ]
-    return others + stacks
+    beside: list[Case] = [
+        (
+            f"Branches {t}",
+            lambda t=t: Branches(Conv1d(t, odd(1), 3, padding="same"), Crop1d(t, 0), Conv1d(t, stranded(1), 1)),
+            (9, 10),
+        )
+        for t in TYPES
+    ]
+    return others + stacks + beside
 
 
 CASES = [

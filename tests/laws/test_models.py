@@ -56,6 +56,30 @@ def test_signal_beside_the_dna_obeys(model: str, strategy: str, signal: StrandTy
     assert_strand_law(asked, lengths=(kind.small_bp,))
 
 
+# Every strategy, each form of the network, and metadata beside a readout that is lifted with the stages before it.
+GLOBAL = {"pooling": "global", "pool_width": None, "recurrent": 0}
+TOLD: list[tuple[dict, dict]] = [
+    *(({"strategy": name}, {}) for model, name in LAWFUL if model == "factornet"),
+    ({"strategy": "conjoined", "merge_after_link": True}, {}),
+    ({"strategy": "rcps"}, {"recurrent": 0}),
+    ({"strategy": "rcps"}, GLOBAL),
+    ({"strategy": "hybrid"}, GLOBAL),
+    ({"strategy": "hybrid", "groups": [[2, 3, 4]]}, {}),
+    ({"strategy": "hybrid", "groups": [[1, 2, 3]]}, GLOBAL),
+]
+
+
+@pytest.mark.parametrize("metadata", [unstranded(3).pooled(), stranded(1).pooled(), odd(2).pooled()], ids=str)
+@pytest.mark.parametrize(("strand", "options"), TOLD, ids=lambda given: str(given).translate({39: None}))
+def test_metadata_beside_the_features_obeys(strand: dict, options: dict, metadata: StrandType) -> None:
+    kind, settings = MODELS["factornet"], StrandSettings.model_validate(strand)
+    architecture, length = kind(kind.Options.model_validate({**kind.small, **options})), kind.small_bp + 1
+    network = assemble(architecture, [HEADS[0]], length, settings, signal=unstranded(1), metadata=metadata)
+    assert list(network.input_types) == ["sequence", "signal", "metadata"]
+    asked = Conjoined(network, settings.answers) if settings.rules.conjoin_in_prediction else network
+    assert_strand_law(asked, lengths=(length,))
+
+
 BINNED = [(model, name, bins) for model, name in LAWFUL for bins in MODELS[model].small_bins]
 
 

@@ -17,6 +17,7 @@ BY_HAND = {
     "leaky_relu": lambda x: torch.where(x > 0, x, 0.01 * x),
     "relu": lambda x: x.clamp(min=0),
     "sigmoid": lambda x: 1 / (1 + torch.exp(-x)),
+    "sigmoid_gelu": lambda x: x / (1 + torch.exp(-1.702 * x)),
     "silu": lambda x: x / (1 + torch.exp(-x)),
     "softplus": lambda x: torch.log(1 + torch.exp(x)),
     "softsign": lambda x: x / (1 + x.abs()),

@@ -29,6 +29,7 @@ from strandwise.layers import (
     SumChannels,
     Tanh,
     TypedModule,
+    Unflatten,
     WeightedSum,
 )
 from strandwise.models.twins import LAWFUL_ONLY, TWINS, both_strands, same_sum, twin_of
@@ -75,6 +76,7 @@ LAYERS: dict[str, Callable[[], TypedModule]] = {
     "dense, flat": lambda: Dense(FLAT, P4.pooled(), bias=False),
     "dense to pairs": lambda: Dense(P3, stranded(2).pooled(), in_length=LENGTH),
     "dense to odd": lambda: Dense(FLAT, odd(2).pooled() + unstranded(1).pooled()),
+    "laid out": lambda: Unflatten(P3, 4),
     "sum": lambda: SumChannels(FLAT, unstranded(1).pooled()),
     "weighted sum": lambda: WeightedSum(P3, LENGTH),
     "weighted sum, symmetric": lambda: WeightedSum(P3, LENGTH, symmetric=True, bias=True, nonlinearity="softplus"),
@@ -136,7 +138,7 @@ def test_no_option_of_a_layer_is_left_behind() -> None:
     known = {
         "type, in_type, out_type, in_length, lifted",
         "kernel_size, dilation, padding, stride, groups, bias",
-        "momentum, eps, width, name, even, odd, p, left, right",
+        "momentum, eps, width, name, even, odd, p, left, right, length",
         "symmetric, smoothness, nonlinearity, init",
     }
     names = {name for words in known for name in words.split(", ")}

@@ -69,5 +69,48 @@ def test_confident_logits_do_not_overflow() -> None:
     assert float(loss) == pytest.approx(500.0)
 
 
-def test_losses_are_known_by_name() -> None:
-    assert LOSSES["binary_cross_entropy"] is binary_cross_entropy
+def test_labels_of_bins_are_windows_of_their_own() -> None:
+    """Of one track, each bin counts as a window would; several tracks keep their own weights of positives."""
+    generator = torch.Generator().manual_seed(1)
+    logits = 3 * torch.randn(6, 2, 5, generator=generator, dtype=torch.float64)
+    targets = (torch.rand(6, 2, 5, generator=generator) < 0.4).double()
+    weights = (torch.rand(6, 2, generator=generator) < 0.7).double()
+    targets[weights == 0] = float("nan")
+    heavier = torch.tensor([3.0, 0.25]).double()
+    found = binary_cross_entropy(logits, targets, weights, heavier)
+    flat, labels = (values.transpose(1, 2).flatten(0, 1) for values in (logits, targets))
+    expected = binary_cross_entropy(flat, labels, weights.repeat_interleave(5, 0), heavier)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    each = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits[weights > 0], targets[weights > 0], pos_weight=heavier.expand(6, 2)[weights > 0].unsqueeze(-1)
+    )
+    torch.testing.assert_close(found, each, rtol=1e-12, atol=0)
+
+
+def test_bins_may_have_weights_of_their_own() -> None:
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(6, 2, 5, generator=generator, dtype=torch.float64)
+    targets = (torch.rand(6, 2, 5, generator=generator) < 0.4).double()
+    weights = (torch.rand(6, 2, 5, generator=generator) < 0.7).double()
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[weights > 0], targets[weights > 0])
+    targets[weights == 0] = float("nan")
+    torch.testing.assert_close(binary_cross_entropy(logits, targets, weights), expected, rtol=1e-12, atol=0)
+
+
+def test_losses_are_known_by_name_with_what_they_take() -> None:
+    loss = LOSSES["binary_cross_entropy"]
+    assert loss.function is binary_cross_entropy
+    assert loss.balances
+    assert loss.of == "logits"
+    logits, targets, weights = example()
+    heavier = torch.tensor([3.0, 0.25]).double()
+    expected = binary_cross_entropy(logits, targets, weights, heavier)
+    assert torch.equal(loss(logits, targets, weights, heavier), expected)
+    assert not torch.equal(loss(logits, targets, weights), expected)
+
+
+def test_what_a_positive_counts_for_has_no_part_in_amounts() -> None:
+    logits, targets, weights = example()
+    for name in ("log_counts_error", "mse"):
+        loss = LOSSES[name]
+        assert torch.equal(loss(logits, targets, weights, torch.tensor([3.0, 0.25])), loss(logits, targets, weights))

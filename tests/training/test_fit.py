@@ -128,7 +128,7 @@ def test_training_is_measured_of_windows_as_they_are_learned_from(
     def keep(self: Trainable, batch: Batch) -> dict[str, Tensor]:
         found = of_batch(self, batch)
         if self.training:
-            said.append((batch.targets["binding"], found["binding"].detach()))
+            said.append((batch.targets["bound"], found["bound"].detach()))
         return found
 
     monkeypatch.setattr(Trainable, "logits", keep)

@@ -51,13 +51,14 @@ class Answers:
     mean_deviation: float
 
 
-class _Deviation:
+class Deviation:
     """Differences between the strands of one head, added up batch by batch."""
 
     def __init__(self, head: Head) -> None:
         self.head, self.largest, self.total, self.count, self.scale = head, 0.0, 0.0, 0, 0.0
 
     def add(self, forward: Tensor, reverse: Tensor) -> None:
+        """Take the logits of a batch, those of the reverse complement as the model gave them."""
         apart = (forward - revcomp(reverse, self.head.type)).abs()
         # Unlike Python's, keeps a deviation that is not a number.
         self.largest = float(np.maximum(self.largest, float(apart.max())))
@@ -67,10 +68,12 @@ class _Deviation:
 
     @property
     def max(self) -> float:
+        """The largest difference, as a share of the scale of what is said."""
         return self.largest / (1 + self.scale)
 
     @property
     def mean(self) -> float:
+        """The mean difference, as a share of the scale of what is said."""
         return self.total / self.count / (1 + self.scale)
 
 
@@ -85,7 +88,7 @@ def ask(predictor: Predictor, windows: LabelledWindows) -> Answers:
     size = BATCH if profile is None else max(1, min(BATCH, PROFILE_VALUES // (windows.input_bp * len(profile.tracks))))
     starts = range(0, len(windows), size)
     read = (read_batch(windows, heads, np.arange(at, min(at + size, len(windows)))) for at in starts)
-    deviations = {head.name: _Deviation(head) for head in heads}
+    deviations = {head.name: Deviation(head) for head in heads}
     columns: dict[str, list[Tensor]] = {name: [] for name in ("forward", "reverse", "targets", "weights")}
     distances, losses = [], []
     ahead, here = tee(read)

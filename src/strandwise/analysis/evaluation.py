@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from strandwise.analysis.asking import Answers, ask
+from strandwise.analysis.bins import BinAnswers, ask_bins, judge_coverage, judge_labels
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.layers import Head
 from strandwise.prediction import Predictor, prediction_columns
 from strandwise.scores.bootstrap import Statistic, block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
 from strandwise.scores.metrics import classification_metrics, mean_over_tracks
-from strandwise.scores.regression import mean_squared_error, pearson, spearman
+from strandwise.scores.regression import mean_squared_error, pearson, poisson_nll, spearman
 
 BLOCK_BP = 100_000
 
@@ -26,8 +27,9 @@ class Evaluation:
     Attributes:
         metrics: as written to `metrics.json`.
         predictions: a row a window: coordinates, `label/TRACK` (missing where unknown), `pred/TRACK`, and
-            `revcomp/TRACK`, the prediction on its reverse complement: probabilities of labels, or total counts; and
-            for profiles `jsd/TRACK`, the Jensen-Shannon distance of the predicted one from the measured one.
+            `revcomp/TRACK`, the prediction on its reverse complement: probabilities of labels, total counts, or
+            means over bins; and for profiles `jsd/TRACK`, the Jensen-Shannon distance of the predicted one from the
+            measured one.
     """
 
     metrics: dict[str, Any]
@@ -39,8 +41,9 @@ def evaluate_windows(
 ) -> Evaluation:
     """Judge a model on windows.
 
-    Labels: AUROC, AUPR and recall at fixed false discovery rates. Profiles: the distance of each from the measured
-    one, and the correlation of log(1 + total counts). Strand deviation for both.
+    Labels: AUROC, AUPR and recall at fixed false discovery rates, over windows or over their bins. Profiles: the
+    distance of each from the measured one, and the correlation of log(1 + total counts). Coverage: correlations,
+    error and Poisson log-loss over all bins. Strand deviation for all.
 
     Intervals are 95 % percentile intervals of the mean over tracks, from a bootstrap over stretches of
     100 kb (over single sequences where they have no coordinates).
@@ -57,10 +60,17 @@ def evaluate_windows(
     """
     if not len(windows):
         raise InputError(f"the {split} split has no windows to judge: name chromosomes or regions in split.{split}.")
-    answers = ask(predictor, windows)
+    answers: Answers | BinAnswers
+    if predictor.bins is not None:
+        answers = ask_bins(predictor, windows, predictor.bins)
+        all_judged, table = [_judge_bins(answers)], _bin_table(windows, answers)
+    else:
+        answers = ask(predictor, windows)
+        judge = {"labels": _judge_labels, "mean": _judge_means}.get(answers.head.target, _judge_signal)
+        all_judged, table = judge(answers), _table(windows, answers)
     blocks, said = _blocks(windows.frame, seed, resamples)
     heads: dict[str, Any] = {}
-    for judged in [_judge_labels(answers)] if answers.head.target == "labels" else _judge_signal(answers):
+    for judged in all_judged:
         mean = mean_over_tracks(judged.tracks)
         intervals = _intervals(judged.resampled, answers.weights, blocks, seed, resamples)
         heads[judged.head.name] = {"tracks": _plain(judged.tracks), "mean": _plain(mean), "ci": intervals}
@@ -76,7 +86,7 @@ def evaluate_windows(
             "precision": str(predictor.dtype).removeprefix("torch."),
         },
     }
-    return Evaluation(metrics, _table(windows, answers))
+    return Evaluation(metrics, table)
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,30 @@ class _Judged:
     resampled: dict[str, list[Statistic]]
 
 
-def _judge_labels(answers: Answers) -> _Judged:
+def _judge_bins(answers: BinAnswers) -> _Judged:
+    judge = judge_labels if answers.head.link == "logistic" else judge_coverage
+    tracks, resampled = {}, dict[str, list[Statistic]]()
+    for c, track in enumerate(answers.head.tracks):
+        tracks[track], statistics = judge(answers, c)
+        for name, statistic in statistics.items():
+            resampled.setdefault(name, []).append(statistic)
+    return _Judged(answers.head, tracks, resampled)
+
+
+def _judge_means(answers: Answers) -> list[_Judged]:
+    predicted = answers.head.activate(answers.forward.double()).numpy()
+    tracks, resampled = {}, dict[str, list[Statistic]](pearson=[], spearman=[])
+    for c, track in enumerate(answers.head.tracks):
+        known = answers.weights[:, c] > 0
+        x, y = answers.targets[known, c], predicted[known, c]
+        scores = {"pearson": pearson(x, y), "spearman": spearman(x, y), "mse": mean_squared_error(x, y)}
+        tracks[track] = scores | {"poisson_nll": poisson_nll(x, y), "n": float(known.sum())}
+        resampled["pearson"].append(_of_pairs(pearson, x, y))
+        resampled["spearman"].append(_of_pairs(spearman, x, y))
+    return [_Judged(answers.head, tracks, resampled)]
+
+
+def _judge_labels(answers: Answers) -> list[_Judged]:
     targets, weights = answers.targets, answers.weights
     predicted = answers.head.activate(answers.forward.double()).numpy()
     tracks, resampled = {}, dict[str, list[Statistic]](auroc=[], aupr=[])
@@ -97,7 +130,7 @@ def _judge_labels(answers: Answers) -> _Judged:
         known = weights[:, c] > 0
         for name, statistic in (("auroc", resampled_auroc), ("aupr", resampled_aupr)):
             resampled[name].append(statistic(targets[known, c], predicted[known, c]))
-    return _Judged(answers.head, tracks, resampled)
+    return [_Judged(answers.head, tracks, resampled)]
 
 
 def _judge_signal(answers: Answers) -> list[_Judged]:
@@ -137,15 +170,33 @@ def _mean(values: np.ndarray) -> float:
 
 def _table(windows: LabelledWindows, answers: Answers) -> pd.DataFrame:
     head = answers.head
-    labels = np.where(answers.weights > 0, answers.targets, np.nan).astype(np.float32)
+    forward, reverse = (head.activate(each.double()).numpy() for each in (answers.forward, answers.reverse))
+    table = _columns(windows, head, answers.targets, answers.weights, forward, reverse)
+    if answers.distance is None:
+        return table
+    return pd.concat([table, prediction_columns(head, answers.distance, "jsd")], axis=1)
+
+
+def _bin_table(windows: LabelledWindows, answers: BinAnswers) -> pd.DataFrame:
+    measured, predicted = answers.measured.mean(-1), answers.predicted.mean(-1)
+    return _columns(windows, answers.head, measured, answers.weights, predicted, answers.reverse)
+
+
+def _columns(
+    windows: LabelledWindows,
+    head: Head,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    forward: np.ndarray,
+    reverse: np.ndarray,
+) -> pd.DataFrame:
+    labels = np.where(weights > 0, targets, np.nan).astype(np.float32)
     parts = [
         windows.frame[["chrom", "start", "end", "name", "origin"]].reset_index(drop=True),
         prediction_columns(head, labels, "label"),
-        prediction_columns(head, head.activate(answers.forward.double()).numpy()),
-        prediction_columns(head, head.activate(answers.reverse.double()).numpy(), "revcomp"),
+        prediction_columns(head, forward),
+        prediction_columns(head, reverse, "revcomp"),
     ]
-    if answers.distance is not None:
-        parts.append(prediction_columns(head, answers.distance, "jsd"))
     return pd.concat(parts, axis=1)
 
 

@@ -83,10 +83,15 @@ def read_batch(
         if head.target == "labels" or measured is None:
             targets[head.name], weights[head.name] = _labels(windows, head, rows, turned)
         else:
-            values = measured.values
-            targets[head.name] = values if head.target == "signal" else values.sum(-1)
+            targets[head.name] = _signal(measured.values, head)
             weights[head.name] = measured.weights
     return Batch(read_inputs(windows, rows, shifts, turned), targets, weights)
+
+
+def _signal(values: Tensor, head: Head) -> Tensor:
+    if head.target == "signal":
+        return values
+    return values.sum(-1) if head.target == "total" else values.mean(-1)
 
 
 def _labels(windows: LabelledWindows, head: Head, rows: np.ndarray, turned: np.ndarray | None) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,8 @@
 """Windows that FactorNet draws from the bins of the ENCODE-DREAM challenge (Quang & Xie 2019, 2.1 and 2.4)."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,14 +20,13 @@ from strandwise.data.labels import (
     positive_bins,
     unknown_runs,
 )
+from strandwise.data.negatives import how_many
 from strandwise.data.reading import GenomeReader, PackedGenome
-from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
-from strandwise.data.windows import LabelledWindows, WindowSettings
+from strandwise.data.splits import ELSEWHERE, SplitSettings, assign_split, held_out_regions, roles_of_cell
+from strandwise.data.windows import SPLITS, LabelledWindows, WindowSettings
 from strandwise.errors import InputError
 from strandwise.genome import Genome
 from strandwise.schema import Settings
-
-SPLITS_DRAWN = ("train", "valid", "test")
 
 
 class BinSettings(Settings):
@@ -58,6 +56,11 @@ class BinSettings(Settings):
                 raise ValueError(f"{key} {value} is more than a bin of {self.bin_bp} bp: make it smaller")
         return self
 
+    @property
+    def least(self) -> int:
+        """Bases of peaks that make a bin bound."""
+        return self.least_bp or self.bin_bp // 2 + 1
+
 
 @dataclass(frozen=True)
 class Peaks:
@@ -79,15 +82,76 @@ class Peaks:
 
     def resized(self, width: int, sizes: Mapping[str, int]) -> "Peaks":
         """Return peaks of one width around their summits, cut at the ends of chromosomes."""
-        return Peaks(_resized(self.conservative, width, sizes), _resized(self.relaxed, width, sizes))
+
+        def around(frame: pd.DataFrame) -> pd.DataFrame:
+            start = frame["summit"] - width // 2
+            ends = np.minimum(start + width, frame["chrom"].map(sizes))
+            return frame.assign(start=start.clip(lower=0), end=ends)
+
+        return self._each(around)
+
+    def on(self, chromosomes: Collection[str]) -> "Peaks":
+        """Return the peaks on some chromosomes."""
+        return self._each(lambda frame: frame[frame["chrom"].isin(list(chromosomes))].reset_index(drop=True))
+
+    def _each(self, change: Callable[[pd.DataFrame], pd.DataFrame]) -> "Peaks":
+        return Peaks(change(self.conservative), None if self.relaxed is None else change(self.relaxed))
 
 
-def _resized(frame: pd.DataFrame | None, width: int, sizes: Mapping[str, int]) -> Any:
-    if frame is None:
-        return None
-    start = frame["summit"] - width // 2
-    ends = np.minimum(start + width, frame["chrom"].map(sizes))
-    return frame.assign(start=start.clip(lower=0), end=ends)
+@dataclass(frozen=True)
+class _Places:
+    """Where windows lie, and the split that each place has.
+
+    Attributes:
+        windows: lengths.
+        regions: what is held out.
+        sizes: the chromosomes that have bins, with their lengths.
+        roles: the split of windows by where they lie; see `roles_of_cell`.
+    """
+
+    windows: WindowSettings
+    regions: pd.DataFrame
+    sizes: Mapping[str, int]
+    roles: Mapping[str, str]
+
+    def around(self, bins: pd.DataFrame, dropped: Counter[str]) -> pd.DataFrame:
+        """Return windows around bins, each in its split wherever training may shift it; the others are dropped."""
+        length = self.windows.input_bp
+        start = (bins["start"] + bins["end"]).to_numpy() // 2 - length // 2
+        frame = bins.assign(start=start, end=start + length, name=".")
+        past = (start < 0) | (frame["end"].to_numpy() > frame["chrom"].map(self.sizes).to_numpy())
+        slack = int(frame[["left_bp", "right_bp"]].to_numpy().max(initial=0))
+        place = assign_split(frame["chrom"].to_numpy(), start, start + length, self.regions, slack)
+        idle = ~np.isin(place, list(self.roles))
+        reasons = {
+            "past a chromosome's end": past,
+            "across the border of a split": ~past & (place == ""),
+            ELSEWHERE: ~past & (place != "") & idle,
+        }
+        dropped.update({reason: int(where.sum()) for reason, where in reasons.items() if where.any()})
+        split = np.array([self.roles.get(str(name), "") for name in place], dtype=object)
+        return frame.assign(split=split)[~past & ~idle].reset_index(drop=True)
+
+    def every_bin(self, grid: BinGrid, split: str) -> pd.DataFrame:
+        """Return a window for each bin that lies whole where a split does; windows may reach past the ends."""
+        rows = [np.zeros(0, dtype=np.int64)]
+        for chrom, low, high in self._stretches(split).itertuples(index=False):
+            if chrom in self.sizes:
+                here = grid.rows_of(chrom)
+                first = here.start - (-low // grid.step_bp)
+                stop = here.start + max((high - grid.bin_bp) // grid.step_bp + 1, 0)
+                rows.append(np.arange(first, min(stop, here.stop)))
+        frame = _rows_frame(grid, np.sort(np.concatenate(rows)), "bin")
+        start = frame["start"].to_numpy() + grid.bin_bp // 2 - self.windows.input_bp // 2
+        return frame.assign(start=start, end=start + self.windows.input_bp, name=".", split=split)
+
+    def _stretches(self, split: str) -> pd.DataFrame:
+        """Return the parts of the genome whose windows are in a split: chrom, start, end."""
+        columns = ["chrom", "start", "end"]
+        named = [place for place, role in self.roles.items() if role == split]
+        held = self.regions[self.regions["split"].isin(named)][columns]
+        rest = Cover(self.regions).gaps(self.sizes) if "train" in named else held.iloc[:0]
+        return pd.concat([held, rest], ignore_index=True) if len(held) and len(rest) else (rest if len(rest) else held)
 
 
 def label_bins(
@@ -102,6 +166,8 @@ def label_bins(
     blacklist: pd.DataFrame | None = None,
     seed: int = 0,
     notes: Sequence[str] = (),
+    packed: PackedGenome | None = None,
+    roles: Mapping[str, str] | None = None,
 ) -> LabelledWindows:
     """Return windows around bound bins and around unbound ones, fresh ones for each epoch of training.
 
@@ -122,6 +188,8 @@ def label_bins(
         blacklist: regions to keep training and validation away from; in the test they count as unbound.
         seed: of the negatives.
         notes: what is known already.
+        packed: the genome as it is read, where several cells share it; read here if not given.
+        roles: the split of windows by where they lie, of a cell; see `roles_of_cell`.
 
     Raises:
         InputError: a peak past its chromosome's end, no peak, or no bin left to draw from.
@@ -129,82 +197,74 @@ def label_bins(
     _check_widths(peaks, bins)
     sizes = _measured(genome, peaks, split)
     grid = BinGrid(sizes, bins.bin_bp, bins.step_bp)
-    states = np.stack([_states(grid, each, blacklist, bins) for each in peaks.values()], axis=1)
-    regions = held_out_regions(split, genome.sizes)
+    states = np.stack([_states(grid, each.on(sizes), blacklist, bins) for each in peaks.values()], axis=1)
+    roles = roles_of_cell(split) if roles is None else roles
+    places = _Places(windows, held_out_regions(split, genome.sizes), sizes, roles)
     dropped: Counter[str] = Counter()
-    positives = _positives(grid, states, peaks, windows, bins, blacklist, dropped)
-    positives = _placed(positives, windows, regions, sizes, dropped)
-    free = np.isin(states, (BinState.UNBOUND, BinState.UNLABELLED)).all(1) & (states == BinState.UNBOUND).any(1)
-    widest = pd.concat([each.widest for each in peaks.values()], ignore_index=True)
-    pool = negative_candidates(
-        grid, np.where(free, BinState.UNBOUND, BinState.AMBIGUOUS), widest, distance_bp=bins.distance_bp
-    )
-    packed = PackedGenome(genome, list(sizes), windows.input_bp + windows.jitter_bp + bins.bin_bp)
-    parts = [positives]
-    offered = _placed(_rows_frame(grid, pool, "random"), windows, regions, sizes, Counter())
-    unknown = Cover(unknown_runs(genome, sizes), what="unknown bases")
-    share = unknown.fraction(offered["chrom"].to_numpy(), offered["start"].to_numpy(), offered["end"].to_numpy())
-    offered = offered.iloc[np.flatnonzero(share <= windows.max_n_fraction)]
-    for name in SPLITS_DRAWN:
-        count = int((positives["split"] == name).sum())
+    positives = places.around(_positives(grid, states, peaks, windows, bins, blacklist, dropped), dropped)
+    offered = _offered(genome, grid, states, peaks, places, bins)
+    parts = [positives[positives["split"] != "test"] if bins.all_of_test else positives]
+    for name in SPLITS:
+        asked = how_many(int((positives["split"] == name).sum()), per_peak)
         if name == "test" and bins.all_of_test:
-            parts = [part[part["split"] != "test"] for part in parts]
-            parts.append(_every_bin(grid, windows, regions, sizes))
-        elif count and per_peak:
-            asked = int(np.ceil(round(count * per_peak, 9)))
-            here = offered[offered["split"] == name].reset_index(drop=True)
-            parts.append(_drawn(here, asked, epochs if name == "train" else 1, seed, name))
-    frame = pd.concat(parts, ignore_index=True)
-    labels, weights = _labels(frame, states)
-    frame, labels, weights = _known_only(frame, labels, weights, dropped)
-    said = [*notes, *_state_notes(peaks, states)]
-    start = frame["start"].to_numpy()
-    epoch, slack = frame["epoch"].to_numpy(np.int32), frame[["left_bp", "right_bp"]].to_numpy(np.int64)
+            parts.append(places.every_bin(grid, name))
+        elif asked:
+            given = offered[offered["split"] == name].reset_index(drop=True)
+            parts.append(_drawn(given, asked, epochs if name == "train" else 1, seed, name))
+    frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    frame, labels, weights = _known_only(frame, *_labels(frame, states), dropped)
+    packed = packed or PackedGenome(genome, [], windows.input_bp + windows.jitter_bp + bins.bin_bp)
+    packed.include(genome, sizes)
+    origin = packed.origin(frame["chrom"].to_numpy(), frame["start"].to_numpy())
     return LabelledWindows(
         frame=frame[["chrom", "start", "end", "name", "origin", "split"]],
         labels=labels,
         weights=weights,
         tracks=tuple(peaks),
-        reader=GenomeReader(packed, packed.origin(frame["chrom"].to_numpy(), start), windows.input_bp),
+        reader=GenomeReader(packed, origin, windows.input_bp),
         input_bp=windows.input_bp,
         dropped=dropped,
-        notes=tuple(said),
-        epochs=epoch,
-        slack=slack,
+        notes=(*notes, *_state_notes(peaks, states)),
+        epochs=frame["epoch"].to_numpy(np.int32),
+        slack=frame[["left_bp", "right_bp"]].to_numpy(np.int64),
     )
 
 
 def labels_of_bins(
-    chrom: np.ndarray, start: np.ndarray, peaks: Mapping[str, Peaks], bins: BinSettings
+    chrom: np.ndarray,
+    start: np.ndarray,
+    peaks: Mapping[str, Peaks],
+    bins: BinSettings,
+    blacklist: pd.DataFrame | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels and weights ``(bins, factors)`` of bins that need not lie on the grid; see `label_bins`.
+    """Return labels and weights ``(bins, factors)`` of bins that need not lie on the grid, as the test has them.
 
     Args:
         chrom: chromosome of each bin.
         start: its first position.
         peaks: of each factor.
         bins: sizes.
+        blacklist: regions whose bins count as unbound, whatever their peaks.
     """
-    least = bins.least_bp or bins.bin_bp // 2 + 1
-    labels, weights = [], []
+    end, labels, weights = start + bins.bin_bp, [], []
+    black = np.zeros(len(start), dtype=bool) if blacklist is None else Cover(blacklist).touches(chrom, start, end)
     for each in peaks.values():
-        bound = Cover(each.conservative).bases(chrom, start, start + bins.bin_bp) >= least
-        touched = Cover(each.widest).touches(chrom, start, start + bins.bin_bp)
+        bound = (Cover(each.conservative).bases(chrom, start, end) >= bins.least) & ~black
+        touched = Cover(each.widest).touches(chrom, start, end)
         measured = np.isin(chrom.astype(str), sorted(set(each.conservative["chrom"])))
-        labels.append(bound)
-        weights.append((bound | ~touched) & measured)
+        labels.append(bound & measured)
+        weights.append((bound | ~touched | black) & measured)
     return np.stack(labels, 1).astype(np.float32), np.stack(weights, 1).astype(np.float32)
 
 
 def _check_widths(peaks: Mapping[str, Peaks], bins: BinSettings) -> None:
-    least = bins.least_bp or bins.bin_bp // 2 + 1
     for name, each in peaks.items():
         widths = (each.conservative["end"] - each.conservative["start"]).to_numpy()
-        if widths.max(initial=0) < least:
+        if widths.max(initial=0) < bins.least:
             raise InputError(
                 f"target '{name}': its longest peak has {widths.max(initial=0)} bp, and a bin is bound where peaks "
-                f"cover {least} of its {bins.bin_bp} bp: set bins.peak_bp = {bins.bin_bp} to widen peaks around their "
-                "summits, or lower bins.least_bp."
+                f"cover {bins.least} of its {bins.bin_bp} bp: set bins.peak_bp = {bins.bin_bp} to widen peaks around "
+                "their summits, or lower bins.least_bp."
             )
 
 
@@ -217,13 +277,7 @@ def _measured(genome: Genome, peaks: Mapping[str, Peaks], split: SplitSettings) 
 
 
 def _states(grid: BinGrid, peaks: Peaks, blacklist: pd.DataFrame | None, bins: BinSettings) -> np.ndarray:
-    inside = {name: frame[frame["chrom"].isin(list(grid.sizes))] for name, frame in _frames(peaks).items()}
-    return bin_states(grid, inside["conservative"], inside.get("relaxed"), blacklist=blacklist, least_bp=bins.least_bp)
-
-
-def _frames(peaks: Peaks) -> dict[str, pd.DataFrame]:
-    given = {"conservative": peaks.conservative, "relaxed": peaks.relaxed}
-    return {name: frame for name, frame in given.items() if frame is not None}
+    return bin_states(grid, peaks.conservative, peaks.relaxed, blacklist=blacklist, least_bp=bins.least)
 
 
 def _positives(
@@ -239,47 +293,40 @@ def _positives(
         bound = np.flatnonzero((states == BinState.BOUND).any(1) & (states != BinState.BLACKLISTED).all(1))
         return _rows_frame(grid, bound, "peak", windows.jitter_bp)
     (one,) = peaks.values()
-    conservative = one.conservative[one.conservative["chrom"].isin(list(grid.sizes))].reset_index(drop=True)
     found = positive_bins(
-        conservative, grid.sizes, blacklist, bin_bp=bins.bin_bp, margin_bp=windows.input_bp, overlap_bp=bins.overlap_bp
+        one.on(grid.sizes).conservative,
+        grid.sizes,
+        blacklist,
+        bin_bp=bins.bin_bp,
+        margin_bp=windows.input_bp,
+        overlap_bp=bins.overlap_bp,
     )
     dropped.update(found.dropped)
     return found.frame[["chrom", "start", "end", "left_bp", "right_bp"]].assign(row=-1, origin="peak", epoch=-1)
 
 
+def _offered(
+    genome: Genome,
+    grid: BinGrid,
+    states: np.ndarray,
+    peaks: Mapping[str, Peaks],
+    places: _Places,
+    bins: BinSettings,
+) -> pd.DataFrame:
+    """Return windows around the bins that may be drawn as negatives."""
+    free = np.isin(states, (BinState.UNBOUND, BinState.UNLABELLED)).all(1) & (states == BinState.UNBOUND).any(1)
+    widest = pd.concat([each.widest for each in peaks.values()], ignore_index=True)
+    candidates = np.where(free, BinState.UNBOUND, BinState.AMBIGUOUS)
+    pool = negative_candidates(grid, candidates, widest, distance_bp=bins.distance_bp)
+    offered = places.around(_rows_frame(grid, pool, "random"), Counter())
+    unknown = Cover(unknown_runs(genome, grid.sizes), what="unknown bases")
+    share = unknown.fraction(offered["chrom"].to_numpy(), offered["start"].to_numpy(), offered["end"].to_numpy())
+    return offered.iloc[np.flatnonzero(share <= places.windows.max_n_fraction)]
+
+
 def _rows_frame(grid: BinGrid, rows: np.ndarray, origin: str, slack_bp: int = 0) -> pd.DataFrame:
     frame = grid.frame(rows)
     return frame.assign(row=rows, origin=origin, left_bp=slack_bp, right_bp=slack_bp, epoch=-1)
-
-
-def _placed(
-    frame: pd.DataFrame,
-    windows: WindowSettings,
-    regions: pd.DataFrame,
-    sizes: Mapping[str, int],
-    dropped: Counter[str],
-) -> pd.DataFrame:
-    """Return windows around bins, each in its split wherever training may shift it; the others are dropped."""
-    start = (frame["start"] + frame["end"]).to_numpy() // 2 - windows.input_bp // 2
-    frame = frame.assign(start=start, end=start + windows.input_bp, name=".")
-    past = (start < 0) | (frame["end"].to_numpy() > frame["chrom"].map(sizes).to_numpy())
-    slack = int(frame[["left_bp", "right_bp"]].to_numpy().max(initial=0))
-    chrom = frame["chrom"].to_numpy()
-    split = assign_split(chrom, start, start + windows.input_bp, regions, slack)
-    for where, reason in ((past, "past a chromosome's end"), (~past & (split == ""), "across the border of a split")):
-        if where.any():
-            dropped[reason] += int(where.sum())
-    return frame.assign(split=split)[~past & (split != "")].reset_index(drop=True)
-
-
-def _every_bin(grid: BinGrid, windows: WindowSettings, regions: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
-    """Return a window for each bin that lies in a test region whole; windows may reach past the ends."""
-    rows = np.arange(len(grid))
-    chrom, start = grid.locate(rows)
-    inside = assign_split(chrom, start, start + grid.bin_bp, regions) == "test"
-    frame = _rows_frame(grid, rows[inside], "bin")
-    start = frame["start"].to_numpy() + grid.bin_bp // 2 - windows.input_bp // 2
-    return frame.assign(start=start, end=start + windows.input_bp, name=".", split="test")
 
 
 def _drawn(offered: pd.DataFrame, asked: int, epochs: int, seed: int, split: str) -> pd.DataFrame:

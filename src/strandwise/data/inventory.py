@@ -11,8 +11,10 @@ import pandas as pd
 
 from strandwise.data.batches import TrainingBatches
 from strandwise.data.labels import Cover, find_leaks, gc_of_windows
-from strandwise.data.signals import signal_in_peaks
+from strandwise.data.signals import Signal, signal_in_peaks
+from strandwise.data.signals.cells import CellReader
 from strandwise.data.signals.statistics import together
+from strandwise.data.stacking import CELL
 from strandwise.data.windows import SPLITS, LabelledWindows
 from strandwise.layers import Head
 
@@ -31,8 +33,8 @@ class Inventory:
         gc: a row a split: its windows, and the mean GC of those that are positive for any track and of the others,
             from a sample of each; nan where there are none.
         leaks: a sentence for each pair of splits that share bases or sequences.
-        tracks: a row a track of signal: where it enters, mean, standard deviation, largest value, share of bases
-            on chromosomes that its file has, share of the signal in peaks.
+        tracks: a row a track of signal: where it enters, its cell where there are several, mean, standard deviation,
+            largest value, share of bases on chromosomes that its file has, share of the signal in peaks.
         memory_bytes: what windows and the DNA they are cut from take.
         windows_per_second: training batches that one process reads, warm.
     """
@@ -79,27 +81,34 @@ def _gc_row(windows: LabelledWindows, split: str) -> dict[str, Any]:
 
 
 def _track_rows(windows: LabelledWindows, peak_bp: int) -> list[dict[str, Any]]:
-    bound = (windows.labels * (windows.weights > 0)).any(1)
-    frame = windows.frame.iloc[np.flatnonzero(bound)]
-    middle = (frame["start"] + windows.input_bp // 2).to_numpy()
-    start = np.maximum(middle - peak_bp // 2, 0)
-    peaks = Cover(pd.DataFrame({"chrom": frame["chrom"].to_numpy(), "start": start, "end": start + peak_bp}))
+    bound = np.asarray((windows.labels * (windows.weights > 0)).any(1))
     rows = []
     for name, reader in windows.signals.items():
-        for signal in reader.signals:
-            known = together(signal.statistics())
-            rows.append(
-                {
-                    "enters as": name,
-                    "track": signal.track.name,
-                    "mean": known.mean,
-                    "sd": known.sd,
-                    "largest": max(known.high, -known.low),
-                    "bases measured": known.count / sum(signal.sizes.values()),
-                    "signal in peaks": signal_in_peaks(signal, peaks),
-                }
-            )
+        parts = reader.by_cell if isinstance(reader, CellReader) else {None: reader}
+        for cell, part in parts.items():
+            here = windows.frame if cell is None else windows.frame[windows.frame[CELL] == cell]
+            peaks = _peaks_of(here[bound[here.index]], windows.input_bp, peak_bp)
+            rows += [_track_row(name, cell, signal, peaks, set(here["chrom"])) for signal in part.signals]
     return rows
+
+
+def _peaks_of(frame: pd.DataFrame, input_bp: int, peak_bp: int) -> Cover:
+    start = (frame["start"] + input_bp // 2 - peak_bp // 2).clip(lower=0)
+    return Cover(frame[["chrom"]].assign(start=start, end=start + peak_bp))
+
+
+def _track_row(name: str, cell: str | None, signal: Signal, peaks: Cover, chromosomes: set[str]) -> dict[str, Any]:
+    known = together(signal.statistics())
+    return {
+        "enters as": name,
+        **({} if cell is None else {"cell": cell}),
+        "track": signal.track.name,
+        "mean": known.mean,
+        "sd": known.sd,
+        "largest": max(known.high, -known.low),
+        "bases measured": known.count / sum(signal.sizes.values()),
+        "signal in peaks": signal_in_peaks(signal, peaks, chromosomes),
+    }
 
 
 def _memory(windows: LabelledWindows) -> int:

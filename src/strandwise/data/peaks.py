@@ -1,28 +1,24 @@
 """Windows around peaks and away from them, labelled for one or several factors."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from strandwise.data.labels import gc_of_windows, match_gc
-from strandwise.data.reading import GenomeReader, PackedGenome
+from strandwise.data.labels import PeakWindows, merge_peaks
+from strandwise.data.negatives import SHUFFLED, NegativeSettings, Sampler, shuffled_codes
+from strandwise.data.readers import Reader
+from strandwise.data.reading import GenomeReader, PackedGenome, SequenceReader, stack_readers
 from strandwise.data.signals.settings import SignalFiles
-from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
+from strandwise.data.splits import ELSEWHERE, SplitSettings, assign_split, held_out_regions, roles_of_cell
 from strandwise.data.windows import LabelledWindows, WindowSettings, points_within
 from strandwise.errors import InputError, did_you_mean, listing
 from strandwise.genome import Genome, check_within, match_names, overlaps_any, read_bed, rename_chromosomes
 from strandwise.schema import Settings
-from strandwise.sequence import N
-
-_GC_CHOICE = 5
-"""Random windows that are drawn for each negative that is chosen by its GC."""
 
 
 class GenomeSettings(Settings):
@@ -30,54 +26,39 @@ class GenomeSettings(Settings):
 
     fasta: Path = Field(description="the genome: FASTA, plain or bgzip-ed, or 2bit")
     blacklist: Path | None = Field(default=None, description="BED of regions to keep windows away from")
+    unmappable: Path | None = Field(
+        default=None, description="for [tiles] and [chunks]: BED of regions to which reads cannot be traced"
+    )
+
+    def files(self) -> list[Path]:
+        """Return the files this table names."""
+        return [path for path in (self.fasta, self.blacklist, self.unmappable) if path is not None]
 
 
 class TargetSettings(SignalFiles):
     """One `[[targets]]` table of a config: an assay to predict, by its peaks or along its signal.
 
-    Peaks say where the windows lie; with signal beside them, its profile is what is predicted.
+    Peaks say where the windows lie; with signal beside them, its profile is what is predicted. Where `[chunks]` finds
+    the windows by the signal, there need be no peaks.
     """
 
-    peaks: Path = Field(description="BED or narrowPeak; the summit or the middle of a peak is what counts")
+    peaks: Path | None = Field(
+        default=None,
+        description="BED or narrowPeak; the summit or the middle of a peak is what counts; needed without [chunks]",
+    )
     relaxed: Path | None = Field(
         default=None, description="for [bins]: peaks of a lower threshold; bins that touch only them are ambiguous"
     )
 
-    @model_validator(mode="after")
-    def _counts(self) -> "TargetSettings":
-        if self.transform != "none" or self.missing_quantile is not None:
-            raise ValueError(
-                f"target '{self.name}': profiles are counts, so they take no transform or missing_quantile"
-            )
-        return self
-
     def files(self) -> list[Path]:
         """Return the files this table names."""
-        relaxed = [] if self.relaxed is None else [self.relaxed]
-        return [self.peaks, *relaxed, *super().files()]
-
-
-class NegativeSettings(Settings):
-    """The `[negatives]` table of a config."""
-
-    kind: Literal["random", "gc"] = Field(
-        default="random",
-        description="random windows, away from every peak; 'gc' chooses among them those with the GC of the positives",
-    )
-    per_peak: float = Field(
-        default=3.0, ge=0, description="random windows for each window around a peak, in each split"
-    )
-    distance_bp: int | None = Field(
-        default=None,
-        ge=0,
-        description="least distance from a window's centre to any peak; half of input_bp if not given",
-    )
+        return [*(path for path in (self.peaks, self.relaxed) if path is not None), *super().files()]
 
 
 def read_targets(
     targets: Sequence[TargetSettings], genome: Genome, exclude: Sequence[str] = ()
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Read the peaks of every target in the genome's chromosome names.
+    """Read the peaks of every target that has some in the genome's chromosome names.
 
     Returns:
         The peaks of each target, and notes on names that were reconciled.
@@ -87,6 +68,8 @@ def read_targets(
     """
     peaks, notes = {}, []
     for target in targets:
+        if target.peaks is None:
+            continue
         peaks[target.name], said = read_intervals(target.peaks, genome, exclude)
         notes += said
     return peaks, notes
@@ -102,11 +85,27 @@ def label_peaks(
     blacklist: Path | None = None,
     seed: int = 0,
     notes: Sequence[str] = (),
+    packed: PackedGenome | None = None,
+    roles: Mapping[str, str] | None = None,
 ) -> LabelledWindows:
     """Return windows around every peak and random windows away from all, each in its split.
 
     A window is positive for a track if one of its peaks lies in the middle `label_bp`. Chromosomes without
-    a peak of any track were perhaps never measured: they give no windows.
+    a peak of any track were perhaps never measured: they give no windows. With `merge_overlap_bp`, windows around
+    peaks that overlap by that much become one, as in Basset (see `merge_peaks`), which is positive for the tracks of
+    all its peaks.
+
+    Args:
+        genome: the genome.
+        peaks: of each track, in the genome's chromosome names.
+        windows: lengths.
+        split: what is held out.
+        negatives: which windows stand against those around peaks.
+        blacklist: BED of regions to keep windows away from.
+        seed: of the negatives.
+        notes: what is known already.
+        packed: the genome as it is read, where several cells share it; read here if not given.
+        roles: the split of windows by where they lie, of a cell; see `roles_of_cell`.
 
     Raises:
         InputError: a chromosome shorter than a window, or too little room for random windows.
@@ -115,7 +114,14 @@ def label_peaks(
     chromosomes = _measured_chromosomes(genome, peaks, windows, split)
     notes = [*notes, *_notes_on_chromosomes(genome, chromosomes, split)]
     dropped: Counter[str] = Counter()
-    frame = _around_peaks(peaks, windows.input_bp)
+    merged = None
+    if windows.merge_overlap_bp is None:
+        frame = _around_peaks(peaks, windows.input_bp)
+    else:
+        sizes = {name: genome.sizes[name] for name in chromosomes}
+        merged = merge_peaks(peaks, sizes, windows.input_bp, windows.merge_overlap_bp, centre="summit")
+        frame = merged.frame.assign(name=".", origin="peak", merged=np.arange(len(merged)))
+        notes.append(f"{sum(map(len, peaks.values()))} peaks merged into {len(merged)} windows")
     ends = frame["chrom"].map(genome.sizes)
     frame = _drop(frame, (frame["start"] < 0) | (frame["end"] > ends), "past a chromosome's end", dropped)
     barred = _no_intervals()
@@ -125,21 +131,21 @@ def label_peaks(
         frame = _drop(frame, overlaps_any(frame, barred), "in the blacklist", dropped)
     frame["split"] = _splits(frame, regions, windows.jitter_bp)
     frame = _drop(frame, frame["split"] == "", "across the border of a split", dropped)
+    roles = roles_of_cell(split) if roles is None else roles
+    frame = _drop(frame, ~frame["split"].isin(list(roles)), ELSEWHERE, dropped)
 
-    packed = PackedGenome(genome, chromosomes, windows.input_bp + windows.jitter_bp)
-    sampler = _Sampler(genome, peaks, windows, negatives, regions, barred, packed, chromosomes)
+    packed = packed or PackedGenome(genome, [], windows.input_bp + windows.jitter_bp)
+    packed.include(genome, chromosomes)
+    sizes = {name: genome.sizes[name] for name in chromosomes}
+    sampler = Sampler(peaks, windows, negatives, regions, barred, packed, sizes)
     rng = np.random.default_rng(seed)
-    random = []
-    for name, count in frame["split"].value_counts().sort_index().items():
-        asked = _random_windows(count, negatives.per_peak)
-        if negatives.kind == "gc" and asked:
-            found, said = sampler.draw_by_gc(str(name), asked, frame[frame["split"] == name], rng)
-            notes.append(f"{name}: {said}")
-        else:
-            found = sampler.draw(str(name), asked, rng)
-        random.append(found)
-    frame = pd.concat([frame, *random], ignore_index=True)
-    return _labelled(frame, peaks, packed, windows, dropped, notes)
+    drawn = [
+        sampler.negatives_of(str(name), frame[frame["split"] == name], rng) for name in sorted(frame["split"].unique())
+    ]
+    notes += [note for part in drawn for note in part.notes]
+    frame = pd.concat([frame, *(part.frame for part in drawn)], ignore_index=True)
+    frame["split"] = frame["split"].map(roles)
+    return _with_merged(_labelled(frame, peaks, packed, windows, dropped, notes, shuffled_codes(drawn)), merged)
 
 
 def label_intervals(
@@ -245,11 +251,6 @@ def _notes_on_chromosomes(genome: Genome, used: Sequence[str], split: SplitSetti
     return notes
 
 
-def _random_windows(peaks: int, per_peak: float) -> int:
-    # 25 * 2.2 is a little more than 55 in binary, and 55 are meant.
-    return math.ceil(round(peaks * per_peak, 9))
-
-
 def _around_peaks(peaks: Mapping[str, pd.DataFrame], input_bp: int) -> pd.DataFrame:
     centres = pd.concat([frame[["chrom", "summit"]] for frame in peaks.values()])
     centres = centres.drop_duplicates().sort_values(["chrom", "summit"], kind="stable")
@@ -263,6 +264,16 @@ def _around_peaks(peaks: Mapping[str, pd.DataFrame], input_bp: int) -> pd.DataFr
             "origin": "peak",
         }
     )
+
+
+def _with_merged(found: LabelledWindows, merged: PeakWindows | None) -> LabelledWindows:
+    """Return windows that are also positive for the tracks whose peaks were merged into them."""
+    if merged is None:
+        return found
+    rows = np.flatnonzero(found.frame["origin"] == "peak")
+    labels, number = found.labels.copy(), found.frame["merged"].to_numpy()[rows].astype(np.int64)
+    labels[rows] = np.maximum(labels[rows], merged.labels[number])
+    return replace(found, labels=labels, frame=found.frame.drop(columns="merged"))
 
 
 def _drop(frame: pd.DataFrame, where: pd.Series | np.ndarray, reason: str, dropped: Counter[str]) -> pd.DataFrame:
@@ -284,95 +295,27 @@ def _labelled(
     windows: WindowSettings,
     dropped: Counter[str],
     notes: Sequence[str],
+    shuffled: np.ndarray | None = None,
 ) -> LabelledWindows:
     chrom = frame["chrom"].to_numpy()
     # Around the base that is the window's centre, so that a window's own peak counts however short label_bp is.
     first = frame["start"].to_numpy() + windows.input_bp // 2 - windows.label_bp // 2
     columns = [points_within(chrom, first, first + windows.label_bp, points) > 0 for points in peaks.values()]
     labels = np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((len(frame), 0), np.float32)
-    origin = packed.origin(chrom, frame["start"].to_numpy())
+    here = (frame["origin"] != SHUFFLED).to_numpy()
+    labels[~here] = 0
+    readers: list[Reader] = [
+        GenomeReader(packed, packed.origin(chrom[here], frame["start"].to_numpy()[here]), windows.input_bp)
+    ]
+    if shuffled is not None:
+        readers.append(SequenceReader(shuffled, windows.input_bp))
     return LabelledWindows(
         frame=frame,
         labels=labels,
         weights=np.ones_like(labels),
         tracks=tuple(peaks),
-        reader=GenomeReader(packed, origin, windows.input_bp),
+        reader=stack_readers(readers, [int(here.sum()), int((~here).sum())][: len(readers)]),
         input_bp=windows.input_bp,
         dropped=dropped,
         notes=tuple(notes),
     )
-
-
-class _Sampler:
-    """Draws random windows of a split, away from peaks, blacklisted regions and N."""
-
-    def __init__(
-        self,
-        genome: Genome,
-        peaks: Mapping[str, pd.DataFrame],
-        windows: WindowSettings,
-        negatives: NegativeSettings,
-        regions: pd.DataFrame,
-        barred: pd.DataFrame,
-        packed: PackedGenome,
-        chromosomes: Sequence[str],
-    ) -> None:
-        self.points = pd.concat([frame[["chrom", "summit"]] for frame in peaks.values()])
-        self.windows, self.regions, self.barred, self.packed = windows, regions, barred, packed
-        distance = negatives.distance_bp
-        self.distance = windows.input_bp // 2 if distance is None else distance
-        self.chromosomes = np.array(chromosomes, dtype=object)
-        self.room = np.array([genome.sizes[name] - windows.input_bp + 1 for name in chromosomes])
-
-    def draw(self, split: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
-        """Return `count` random windows of a split, all different."""
-        found = pd.DataFrame()
-        for _ in range(200):
-            found = pd.concat([found, self._candidates(split, max(2 * count, 1000), rng)], ignore_index=True)
-            found = found.drop_duplicates(["chrom", "start"], ignore_index=True)
-            if len(found) >= count:
-                return found.iloc[:count]
-        raise InputError(
-            f"only {len(found)} of {count} random windows were found for split '{split}' that are "
-            f"{self.distance} bp away from every peak: lower negatives.per_peak or negatives.distance_bp, "
-            "or hold out larger regions."
-        )
-
-    def draw_by_gc(
-        self, split: str, count: int, positives: pd.DataFrame, rng: np.random.Generator
-    ) -> tuple[pd.DataFrame, str]:
-        """Return random windows of a split whose GC is distributed as that of the positives, and how well that went."""
-        pool = self.draw(split, _GC_CHOICE * count, rng)
-        gc = [gc_of_windows(self._reader(frame), len(frame)) for frame in (positives, pool)]
-        match = match_gc(*gc, per_positive=count / len(positives), seed=int(rng.integers(2**31)))
-        return pool.iloc[match.rows].reset_index(drop=True), match.note()
-
-    def _reader(self, frame: pd.DataFrame) -> GenomeReader:
-        origin = self.packed.origin(frame["chrom"].to_numpy(), frame["start"].to_numpy())
-        return GenomeReader(self.packed, origin, self.windows.input_bp)
-
-    def _candidates(self, split: str, count: int, rng: np.random.Generator) -> pd.DataFrame:
-        which, start = self._positions(split, count, rng)
-        chrom, end = self.chromosomes[which], start + self.windows.input_bp
-        keep = assign_split(chrom, start, end, self.regions, self.windows.jitter_bp) == split
-        centre = start + self.windows.input_bp // 2
-        keep &= points_within(chrom, centre - self.distance, centre + self.distance + 1, self.points) == 0
-        frame = pd.DataFrame(
-            {"chrom": chrom, "start": start, "end": end, "name": ".", "origin": "random", "split": split}
-        )[keep]
-        frame = frame[~overlaps_any(frame, self.barred)] if len(self.barred) else frame
-        unknown = (self._reader(frame).gather(np.arange(len(frame))) == N).mean(axis=1)
-        return frame[unknown <= self.windows.max_n_fraction]
-
-    def _positions(self, split: str, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        regions = self.regions[self.regions["split"] == split]
-        if split == "train" or regions.empty:
-            which = rng.choice(len(self.room), count, p=self.room / self.room.sum())
-            return which, rng.integers(0, self.room[which])
-        # Held-out regions can be a sliver of the genome: draw inside them.
-        index = {name: number for number, name in enumerate(self.chromosomes)}
-        regions = regions[regions["chrom"].isin(list(index))]
-        room = (regions["end"] - regions["start"] - self.windows.input_bp + 1).clip(lower=0).to_numpy()
-        region = rng.choice(len(regions), count, p=room / room.sum())
-        which = regions["chrom"].map(index).to_numpy()[region]
-        return which, regions["start"].to_numpy()[region] + rng.integers(0, room[region])

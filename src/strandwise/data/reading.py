@@ -1,10 +1,11 @@
 """Reading the DNA of many windows at once, from a genome or from a set of sequences."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from strandwise.data.readers import Reader
 from strandwise.genome import Genome
 from strandwise.sequence import N
 
@@ -21,15 +22,25 @@ class PackedGenome:
     def __init__(self, genome: Genome, chromosomes: Iterable[str], margin: int) -> None:
         self.offsets: dict[str, int] = {}
         self.margin = margin
-        pieces, position = [], 0
+        self.codes = np.full(margin, N, dtype=np.uint8)
+        self.include(genome, chromosomes)
+
+    def include(self, genome: Genome, chromosomes: Iterable[str]) -> None:
+        """Hold these chromosomes too; those that are held stay where they are.
+
+        Args:
+            genome: the same genome.
+            chromosomes: to hold; those that are held already are not read again.
+        """
+        pieces, position = [self.codes], len(self.codes)
         for name in chromosomes:
-            gap = np.full(margin, N, dtype=np.uint8)
-            codes = genome.load(name)
-            pieces += [gap, codes]
-            self.offsets[name] = position + margin
-            position += margin + len(codes)
-        pieces.append(np.full(margin, N, dtype=np.uint8))
-        self.codes = np.concatenate(pieces)
+            if name not in self.offsets:
+                codes = genome.load(name)
+                pieces += [codes, np.full(self.margin, N, dtype=np.uint8)]
+                self.offsets[name] = position
+                position += len(codes) + self.margin
+        if len(pieces) > 1:
+            self.codes = np.concatenate(pieces)
 
     def origin(self, chrom: np.ndarray, start: np.ndarray) -> np.ndarray:
         """Return where each ``chrom:start`` lies in `codes`."""
@@ -89,3 +100,62 @@ class SequenceReader:
     def take(self, rows: np.ndarray) -> "SequenceReader":
         """Return a reader of these sequences only."""
         return SequenceReader(self.codes[rows], self.input_bp)
+
+
+class StackedReader:
+    """Reads windows of several readers as those of one; each batch asks each reader in it once.
+
+    Args:
+        readers: of windows of one length.
+        which: the reader of each window, by number; ``(windows,)``.
+        place: where a window stands in its reader; ``(windows,)``.
+    """
+
+    def __init__(self, readers: Sequence[Reader], which: np.ndarray, place: np.ndarray) -> None:
+        self.readers, self.which, self.place = tuple(readers), which, place
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what the readers hold; a genome that several of them read counts once."""
+        held = {id(each.packed if isinstance(each, GenomeReader) else each): each.nbytes for each in self.readers}
+        return sum(held.values())
+
+    def gather(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
+        """Return the codes ``(len(rows), input_bp)``, each window moved right by its shift."""
+        which, place = self.which[rows], self.place[rows]
+        codes: np.ndarray | None = None
+        for number in np.unique(which) if len(rows) else (0,):
+            here = np.flatnonzero(which == number)
+            found = self.readers[number].gather(place[here], None if shifts is None else shifts[here])
+            codes = np.empty((len(rows), found.shape[1]), dtype=np.uint8) if codes is None else codes
+            codes[here] = found
+        return codes if codes is not None else np.empty((0, 0), dtype=np.uint8)
+
+    def take(self, rows: np.ndarray) -> "StackedReader":
+        """Return a reader of these windows only."""
+        which, place = self.which[rows], self.place[rows]
+        parts, within = [], np.empty_like(place)
+        for number, reader in enumerate(self.readers):
+            here = which == number
+            parts.append(reader.take(place[here]))
+            within[here] = np.arange(np.count_nonzero(here))
+        return StackedReader(parts, which, within)
+
+
+def stack_readers(readers: Sequence[Reader], sizes: Sequence[int]) -> Reader:
+    """Return one reader of the windows of several, one after the other.
+
+    Args:
+        readers: of windows of one length; those of one packed genome become one reader of it.
+        sizes: how many windows each has.
+    """
+    one = readers[0]
+    if isinstance(one, GenomeReader):
+        same = [each for each in readers if isinstance(each, GenomeReader) and each.packed is one.packed]
+        if len(same) == len(readers):
+            return GenomeReader(one.packed, np.concatenate([each.origin for each in same]), one.input_bp)
+    if len(readers) == 1:
+        return one
+    which = np.repeat(np.arange(len(readers)), sizes)
+    place = np.concatenate([np.arange(size) for size in sizes])
+    return StackedReader(readers, which, place)

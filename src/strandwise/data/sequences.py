@@ -1,4 +1,4 @@
-"""Plain sets of sequences with labels: FASTA of positives and negatives, or FASTA and a table."""
+"""Plain sets of sequences with labels: FASTA of positives and negatives, FASTA and a table, or a .mat file."""
 
 import re
 from collections import Counter
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt, model_validator
 
+from strandwise.data.mat_file import read_mat
 from strandwise.data.reading import SequenceReader
 from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
 from strandwise.data.windows import LabelledWindows
@@ -24,7 +25,10 @@ _COORDINATES = re.compile(r"^(?P<chrom>[^:\s]+):(?P<start>\d+)-(?P<end>\d+)(\([+
 
 
 class SequenceSettings(Settings):
-    """One `[[sequences]]` table of a config: positives against negatives, or sequences with a table of labels."""
+    """One `[[sequences]]` table of a config: positives against negatives, or sequences with labels of many tracks.
+
+    The .mat files are those of DeepSEA, as Gupta & Rush 2017 read them too; each is a split of its own.
+    """
 
     name: str = Field(default="positive", min_length=1, description="name of the track, for positives and negatives")
     positives: Path | None = Field(default=None, description="FASTA of bound sequences")
@@ -35,6 +39,10 @@ class SequenceSettings(Settings):
     per_positive: PositiveInt = Field(default=1, description="shuffled negatives for each positive")
     fasta: Path | None = Field(default=None, description="FASTA of sequences whose labels stand in a table")
     labels: Path | None = Field(default=None, description="tab-separated table: name, then one 0/1 column a track")
+    mat: Path | None = Field(default=None, description=".mat file of DeepSEA: sequences with labels; give its split")
+    track_names: Path | None = Field(
+        default=None, description="text file with the name of each track of mat on a line; track1, ... if not given"
+    )
     split: Literal["train", "valid", "test"] | None = Field(
         default=None, description="put the whole table into this split; by [split] if not given"
     )
@@ -42,19 +50,28 @@ class SequenceSettings(Settings):
     @model_validator(mode="after")
     def _whole(self) -> "SequenceSettings":
         table = self.fasta is not None or self.labels is not None
+        if self.track_names is not None and self.mat is None:
+            raise ValueError("track_names are those of a .mat file: give mat, or remove them")
+        if self.mat is not None:
+            if table or self.positives or self.negatives or self.shuffled:
+                raise ValueError("a .mat file holds sequences and labels: give no other file beside it")
+            if self.split is None:
+                raise ValueError("mat: say which split it is, as in split = 'train'")
+            return self
         if table and (self.positives or self.negatives or self.shuffled):
             raise ValueError("give positives and negatives, or fasta and labels, not both")
         if table and not (self.fasta and self.labels):
             raise ValueError("fasta and labels belong together: give both")
         if not table and self.positives is None:
-            raise ValueError("give positives (with negatives or shuffled), or fasta and labels")
+            raise ValueError("give positives (with negatives or shuffled), fasta and labels, or mat")
         if not table and (self.negatives is None) == (self.shuffled is None):
             raise ValueError("give negatives = FILE or shuffled = 'dinucleotide', one of them")
         return self
 
     def files(self) -> list[Path]:
         """Return the files this table names."""
-        return [path for path in (self.positives, self.negatives, self.fasta, self.labels) if path is not None]
+        given = (self.positives, self.negatives, self.fasta, self.labels, self.mat, self.track_names)
+        return [path for path in given if path is not None]
 
 
 class _Set(NamedTuple):
@@ -129,6 +146,11 @@ def read_records(path: Path, width: int) -> tuple[list[FastaRecord], np.ndarray]
 
 
 def _read(table: SequenceSettings, width: int, split: SplitSettings, rng: np.random.Generator) -> _Set:
+    if table.mat is not None:
+        found = read_mat(table.mat, width)
+        tracks = _track_names(table, len(found.labels))
+        names = [f"{table.mat.stem}:{number}" for number in range(1, len(found.codes) + 1)]
+        return _Set(names, found.codes, dict(zip(tracks, found.labels, strict=True)), ["labelled"] * len(names))
     if table.fasta is not None and table.labels is not None:
         records, codes = read_records(table.fasta, width)
         labels = _read_labels(table.labels, [record.name for record in records], table.fasta)
@@ -155,6 +177,23 @@ def _read(table: SequenceSettings, width: int, split: SplitSettings, rng: np.ran
     label = np.repeat([1.0, 0.0], [len(positives), len(negatives)])
     origins = ["positive"] * len(positives) + [origin] * len(negatives)
     return _Set(names, np.concatenate([positives, negatives]), {table.name: label}, origins)
+
+
+def _track_names(table: SequenceSettings, tracks: int) -> list[str]:
+    """Return the names of the tracks of a .mat file, which holds none itself."""
+    if table.track_names is None:
+        return [f"track{number}" for number in range(1, tracks + 1)]
+    path = existing_file(table.track_names, "names of tracks")
+    try:
+        names = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file ({error}).") from None
+    if len(names) != tracks or "" in names or len(set(names)) != tracks:
+        raise InputError(
+            f"{path}: {len(names)} lines for the {tracks} tracks of {table.mat}: give each track a line with a name "
+            "of its own."
+        )
+    return names
 
 
 def _read_labels(path: Path, names: Sequence[str], fasta: Path) -> dict[str, np.ndarray]:

@@ -12,6 +12,9 @@ from strandwise.errors import ConfigError
 from strandwise.genome import parse_region
 from strandwise.schema import Settings
 
+ELSEWHERE = "of a cell that is not judged there, or does not train there"
+"""Why windows of a cell are left out where other cells have a part."""
+
 
 class SplitSettings(Settings):
     """The `[split]` table of a config: chromosomes or regions held out; the rest trains.
@@ -23,6 +26,17 @@ class SplitSettings(Settings):
     valid: tuple[str, ...] = Field(default=(), description="chromosomes or regions that choose the best epoch")
     test: tuple[str, ...] = Field(default=(), description="chromosomes or regions that judge the model")
     exclude: tuple[str, ...] = Field(default=(), description="chromosomes to leave out, such as chrM")
+    valid_cells: tuple[str, ...] = Field(
+        default=(),
+        description="cells that choose the best epoch, none of which trains; where valid is given too, on its "
+        "chromosomes alone, else on those that are not held out",
+    )
+    test_cells: tuple[str, ...] = Field(
+        default=(),
+        description="cells that judge the model, none of which trains; where test is given too, on its chromosomes "
+        "alone, else on those that are not held out. With chromosomes and cells of both kinds, a model trains on some "
+        "cells and chromosomes, and is chosen and judged on others (Quang & Xie 2019)",
+    )
     folds: PositiveInt | None = Field(
         default=None, ge=3, description="instead of valid and test: chromosomes in this many groups of equal size"
     )
@@ -32,6 +46,11 @@ class SplitSettings(Settings):
 
     @model_validator(mode="after")
     def _apart(self) -> "SplitSettings":
+        both = set(self.valid_cells) & set(self.test_cells)
+        if both:
+            raise ValueError(
+                f"cell {', '.join(sorted(both))} is in valid_cells and in test_cells: keep it in one of them"
+            )
         both = set(self.valid) & set(self.test)
         if both:
             raise ValueError(f"{', '.join(sorted(both))} is in valid and in test: keep it in one of them")
@@ -48,6 +67,29 @@ class SplitSettings(Settings):
                 "train on: make their sum smaller than 1"
             )
         return self
+
+
+def roles_of_cell(settings: SplitSettings, cell: str | None = None) -> dict[str, str]:
+    """Return the split of a cell's windows by where they lie: of some places "train", "valid" and "test".
+
+    Windows of this cell that lie elsewhere have no part, such as those of a cell that trains on chromosomes that
+    another cell is judged on.
+
+    Args:
+        settings: what is held out.
+        cell: the cell; if not given, cells play no part.
+
+    >>> held = SplitSettings(valid=("chr11",), test=("chr1",), test_cells=("liver",))
+    >>> roles_of_cell(held, "K562"), roles_of_cell(held, "liver")
+    ({'train': 'train', 'valid': 'valid'}, {'test': 'test'})
+    """
+    places = {"valid": bool(settings.valid or settings.folds), "test": bool(settings.test or settings.folds)}
+    cells = {"valid": settings.valid_cells, "test": settings.test_cells}
+    for split, held in cells.items():
+        if cell in held:
+            return {split if places[split] else "train": split}
+    here = {split: split for split, held in cells.items() if places[split] and not (held and cell is not None)}
+    return {"train": "train", **here}
 
 
 def held_out_regions(settings: SplitSettings, sizes: Mapping[str, int]) -> pd.DataFrame:

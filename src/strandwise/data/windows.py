@@ -32,9 +32,12 @@ class WindowSettings(Settings):
         default=0, description="training windows are shifted by up to this, each epoch anew"
     )
     max_n_fraction: float = Field(
-        default=0.1, ge=0, le=1, description="random windows with more N than this are dropped"
+        default=0.1, ge=0, le=1, description="random windows with more N than this are dropped; tiles and chunks too"
     )
-
+    merge_overlap_bp: PositiveInt | None = Field(
+        default=None,
+        description="merge windows around peaks that overlap by this or more, greedily, as Basset does (by 200)",
+    )
     seed: NonNegativeInt = Field(
         default=0, description="of random windows, shuffled sequences and splits by chance; not of training"
     )
@@ -60,6 +63,11 @@ class WindowSettings(Settings):
             raise ValueError(
                 f"output_bp {self.output_bp} is not whole bins of bin_bp {self.bin_bp}: use "
                 f"{self.output_bp // self.bin_bp * self.bin_bp or self.bin_bp}"
+            )
+        if self.merge_overlap_bp is not None and self.merge_overlap_bp > self.input_bp:
+            raise ValueError(
+                f"merge_overlap_bp {self.merge_overlap_bp}: no two windows of input_bp {self.input_bp} overlap by that "
+                "much: make it smaller"
             )
         if self.jitter_bp > (self.input_bp - self.label_bp) // 2:
             raise ValueError(

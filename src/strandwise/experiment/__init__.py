@@ -2,6 +2,7 @@
 
 from strandwise.experiment.checking import Check, check
 from strandwise.experiment.config import Experiment
+from strandwise.experiment.importing import import_factornet
 from strandwise.experiment.jobs import evaluate, train, write_report
 from strandwise.experiment.predicting import predict
 from strandwise.experiment.run import Run
@@ -16,6 +17,7 @@ __all__ = [
     "compare_strands",
     "conjoin",
     "evaluate",
+    "import_factornet",
     "predict",
     "train",
     "write_report",

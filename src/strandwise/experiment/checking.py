@@ -9,7 +9,9 @@ from strandwise.data.inventory import Inventory, take_inventory
 from strandwise.data.windows import LabelledWindows
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.datasets import read_windows
+from strandwise.experiment.finetuning import take_over
 from strandwise.experiment.machine import check_machine
+from strandwise.experiment.measuring import uneven_inputs
 from strandwise.experiment.run import new_network
 from strandwise.layers import Conjoined
 from strandwise.strand import StrandType, revcomp, strand_deviation
@@ -28,6 +30,7 @@ class Check:
         deviation: how far the two strands of the untrained network disagree on that batch.
         lawful: whether the strategy promises that they do not.
         inventory: GC, what splits share, statistics of signal, memory and speed.
+        uneven: a sentence for each input of which much more lies in peaks in one cell than in another.
     """
 
     windows: LabelledWindows
@@ -37,6 +40,7 @@ class Check:
     deviation: float
     lawful: bool
     inventory: Inventory
+    uneven: list[str]
 
 
 def check(experiment: Experiment) -> Check:
@@ -50,6 +54,7 @@ def check(experiment: Experiment) -> Check:
     check_machine(experiment.training)
     rules = experiment.strand.rules
     network = new_network(experiment, windows.tracks)
+    take_over(network, experiment)
     check_measures(network.heads, experiment.training)
     check_trainable(train, windows.split("valid"), network.heads)
     batch = TrainingBatches(train, network.heads, batch_size=experiment.training.batch_size)[0, 0]
@@ -73,4 +78,5 @@ def check(experiment: Experiment) -> Check:
             jitter_bp=experiment.windows.jitter_bp,
             peak_bp=experiment.windows.label_bp,
         ),
+        uneven_inputs(experiment, windows),
     )

@@ -10,13 +10,19 @@ from typing import Any
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from strandwise.data.chunked import ChunkSettings, margin_of
 from strandwise.data.dream import BinSettings
-from strandwise.data.peaks import GenomeSettings, NegativeSettings, TargetSettings
+from strandwise.data.factornet_folder import expand_factornet
+from strandwise.data.metadata import MetadataSettings, column_names
+from strandwise.data.negatives import NegativeSettings
+from strandwise.data.peaks import GenomeSettings, TargetSettings
 from strandwise.data.sequences import SequenceSettings
 from strandwise.data.signals.settings import ControlSettings, InputSettings, SignalSettings
 from strandwise.data.splits import SplitSettings
+from strandwise.data.tiles import TileSettings
 from strandwise.data.windows import WindowSettings
-from strandwise.errors import ConfigError, StrandwiseError
+from strandwise.errors import ConfigError, InputError, StrandwiseError, did_you_mean, listing
+from strandwise.experiment.cells import cells_of, check_cells, of_any_cell, of_cell
 from strandwise.files import existing_file
 from strandwise.models import ModelSettings, StrandSettings
 from strandwise.schema import Settings, explain
@@ -31,6 +37,26 @@ class BiasSettings(Settings):
     run: Path = Field(description="run folder of a model with the same targets; frozen, its prediction is added")
 
 
+class ImportedSettings(Settings):
+    """The `[imported]` table of a config: a network that was trained elsewhere, by the names of what it reads."""
+
+    source: str = Field(description="where it comes from; `strandwise import` writes it")
+    targets: tuple[str, ...] = Field(min_length=1, description="names of what it predicts")
+    inputs: tuple[str, ...] = Field(
+        default=(), description="names of the signals it reads beside the DNA; their files are those of [[inputs]]"
+    )
+    metadata: tuple[str, ...] = Field(default=(), description="names of what it is told of each window as a whole")
+
+    @model_validator(mode="after")
+    def _names(self) -> "ImportedSettings":
+        for key in ("targets", "inputs", "metadata"):
+            names = getattr(self, key)
+            odd = [name for name in names if not name or not name.isprintable() or names.count(name) > 1]
+            if odd:
+                raise ValueError(f"{key} holds {odd[0]!r}, which is no name, or stands there twice")
+        return self
+
+
 class Experiment(Settings):
     """Everything that decides a trained model: data, windows, splits, network, strands, training."""
 
@@ -38,12 +64,21 @@ class Experiment(Settings):
     genome: GenomeSettings | None = Field(default=None, description="the genome, for targets with peaks")
     targets: tuple[TargetSettings, ...] = Field(default=(), description="the assays to predict: peaks, or signal too")
     inputs: tuple[InputSettings, ...] = Field(default=(), description="signal that is read beside the DNA")
+    factornet: tuple[Path, ...] = Field(
+        default=(),
+        description="folders of FactorNet, one a cell, whose chip.txt and bigwig.txt stand for [[targets]] and "
+        "[[inputs]]",
+    )
+    metadata: MetadataSettings | None = Field(default=None, description="what is known of a window as a whole")
     controls: tuple[ControlSettings, ...] = Field(default=(), description="control experiments, for profiles")
     bias: BiasSettings | None = Field(default=None, description="a frozen run that knows the assay's bias")
     signals: SignalSettings = Field(default_factory=SignalSettings)
     sequences: tuple[SequenceSettings, ...] = Field(default=(), description="sets of sequences, instead of a genome")
+    imported: ImportedSettings | None = Field(default=None, description="a network that was trained elsewhere")
     windows: WindowSettings = Field(default_factory=WindowSettings)
     bins: BinSettings | None = Field(default=None, description="labels by bins, as in the ENCODE-DREAM challenge")
+    tiles: TileSettings | None = Field(default=None, description="windows side by side along the genome")
+    chunks: ChunkSettings | None = Field(default=None, description="pieces of the genome with signal in them")
     negatives: NegativeSettings = Field(default_factory=NegativeSettings)
     split: SplitSettings = Field(default_factory=SplitSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
@@ -53,17 +88,64 @@ class Experiment(Settings):
     @model_validator(mode="before")
     @classmethod
     def _chosen_by_loss(cls, table: Any) -> Any:
-        """Where profiles are predicted there is no AUROC to choose an epoch by."""
-        targets, training = (table.get(key) for key in ("targets", "training")) if isinstance(table, dict) else (0, 0)
-        signal = isinstance(targets, list | tuple) and any(
-            isinstance(each, dict) and ("signal" in each or "plus" in each) for each in targets
-        )
-        if not signal or not isinstance(training, dict | None) or "monitor" in (training or {}):
+        """Where signal or the labels of bins are predicted there is no AUROC to choose an epoch by."""
+        if not isinstance(table, Mapping):
             return table
-        return {**table, "training": {**(training or {}), "monitor": "valid_loss"}}
+        targets, training = table.get("targets"), table.get("training", {})
+        given = [each for each in targets if isinstance(each, Mapping)] if isinstance(targets, list | tuple) else []
+        signal = any({"signal", "plus"} & each.keys() for each in given)
+        tiles = table.get("tiles")
+        dense = isinstance(tiles, Mapping) and tiles.get("labels") == "dense"
+        if not (signal or dense) or not isinstance(training, Mapping) or "monitor" in training:
+            return table
+        return {**table, "training": {**training, "monitor": "valid_loss"}}
 
     @model_validator(mode="after")
-    def _profiles(self) -> "Experiment":
+    def _cells(self) -> "Experiment":
+        if self.factornet:
+            raise ValueError("factornet is read when a config is loaded: use Experiment.load or from_table")
+        check_cells(self.targets, {"[[inputs]]": self.inputs, "[[controls]]": self.controls}, self.split)
+        if self.metadata is None:
+            return self
+        if self.sequences:
+            raise ValueError("[metadata] needs [genome]: [[sequences]] have no cell and no place")
+        if self.metadata.from_folders:
+            raise ValueError("metadata.from_folders is for the folders of factornet: give table instead")
+        if self.metadata.of_cells and not self.cells:
+            raise ValueError("[metadata] describes cells, and [[targets]] name none: give each its cell")
+        return self
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The cell types that the tables name, if they name any."""
+        return cells_of(self.targets, self.inputs, self.controls)
+
+    @property
+    def training_cells(self) -> tuple[str, ...]:
+        """The cell types that have targets and are not held out."""
+        held = {*self.split.valid_cells, *self.split.test_cells}
+        return tuple(cell for cell in cells_of(self.targets) if cell not in held)
+
+    def of_cell(self, cell: str) -> "Experiment":
+        """Return the part of one cell type, which may have no targets: the tables that name it.
+
+        Raises:
+            InputError: no table names it.
+        """
+        if cell not in self.cells:
+            hint = did_you_mean(cell, self.cells) or f" (there are {listing(self.cells)})"
+            raise InputError(f"cell '{cell}' is not in the config{hint if self.cells else ', which names no cells'}.")
+        kinds = {"targets": self.targets, "inputs": self.inputs, "controls": self.controls}
+        return self.model_copy(update={kind: of_cell(tables, cell) for kind, tables in kinds.items()})
+
+    @property
+    def of_any_cell(self) -> "Experiment":
+        """The same as though all had been measured in one cell type: each target, input and control once."""
+        kinds = {"targets": self.targets, "inputs": self.inputs, "controls": self.controls}
+        return self.model_copy(update={kind: of_any_cell(tables) for kind, tables in kinds.items()})
+
+    @model_validator(mode="after")
+    def _signal(self) -> "Experiment":
         without = [target.name for target in self.targets if not target.given]
         if self.predicts_signal and without:
             raise ValueError(
@@ -76,28 +158,100 @@ class Experiment(Settings):
                 raise ValueError(f"{name} needs [genome]: [[sequences]] have no place where signal could be read")
             if given and name != "[[inputs]]" and not self.predicts_signal:
                 raise ValueError(f"{name} is for targets with signal: give signal, or plus and minus, in [[targets]]")
+        along = self.predicts_signal or self.predicts_dense
+        if not along and (self.windows.output_bp is not None or self.windows.bin_bp != 1):
+            raise ValueError(
+                "windows.output_bp and windows.bin_bp are for targets with signal, and for dense labels of [tiles]: "
+                "remove them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _bins(self) -> "Experiment":
         relaxed = [target.name for target in self.targets if target.relaxed is not None]
         if relaxed and self.bins is None:
             raise ValueError(
                 f"target '{relaxed[0]}' has relaxed peaks, which are for [bins]: add [bins], or remove them"
             )
-        if self.bins is not None and (self.sequences or self.predicts_signal):
+        if self.bins is None:
+            return self
+        if self.sequences or self.predicts_signal:
             raise ValueError("[bins] labels windows of a genome by peaks: it has no part here, remove it")
-        if self.bins is not None and self.bins.bin_bp > self.windows.input_bp:
+        if self.bins.bin_bp > self.windows.input_bp:
             raise ValueError(
                 f"bins.bin_bp = {self.bins.bin_bp} is longer than windows.input_bp = {self.windows.input_bp}: make "
                 "the windows longer"
             )
-        if self.bins is not None and self.negatives.distance_bp is not None:
+        if self.negatives.distance_bp is not None:
             raise ValueError("with [bins], bins.distance_bp keeps negatives away: remove negatives.distance_bp")
-        if not self.predicts_signal and (self.windows.output_bp is not None or self.windows.bin_bp != 1):
-            raise ValueError("windows.output_bp and windows.bin_bp are for targets with signal: remove them")
-        for kind, tables in (("targets", self.targets), ("inputs", self.inputs), ("controls", self.controls)):
-            names = [table.name for table in tables]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"two {kind} are named '{twice[0]}': give each its own name")
+        if self.negatives.kind != "random":
+            raise ValueError(f"[bins] draws negatives at random: remove negatives.kind = '{self.negatives.kind}'")
         return self
+
+    @model_validator(mode="after")
+    def _recipe(self) -> "Experiment":
+        """Windows are found by one recipe, and what belongs to another has no part in it."""
+        tables = {"[bins]": self.bins, "[tiles]": self.tiles, "[chunks]": self.chunks}
+        given = [name for name, table in tables.items() if table is not None]
+        if len(given) > 1:
+            raise ValueError(f"{given[0]} and {given[1]} each say where windows lie: keep one of them")
+        recipe = next(iter(given), "[[sequences]]" if self.sequences else "")
+        along = self.tiles is not None or self.chunks is not None
+        if along and self.sequences:
+            raise ValueError(f"{recipe} lays windows along a genome, and [[sequences]] have none: remove it")
+        if along and self.negatives != NegativeSettings():
+            raise ValueError(f"[negatives] stand against windows around peaks, and {recipe} has none: remove it")
+        if recipe and self.windows.merge_overlap_bp is not None:
+            raise ValueError(f"windows.merge_overlap_bp merges windows around peaks, and {recipe} has none: remove it")
+        if self.negatives.kind == "shuffled" and (self.predicts_signal or self.inputs):
+            raise ValueError(
+                "negatives.kind = 'shuffled' makes DNA that is nowhere in the genome, and signal is read along it: use "
+                "'dinucleotide' instead"
+            )
+        if self.genome and self.genome.unmappable and not along:
+            raise ValueError("genome.unmappable is for [tiles] and [chunks]: remove it, or name it as the blacklist")
+        without = [target.name for target in self.targets if target.peaks is None]
+        if without and self.chunks is None:
+            raise ValueError(
+                f"target '{without[0]}' has no peaks: name a BED or narrowPeak of them, or add [chunks] to find "
+                "windows by its signal"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tiles(self) -> "Experiment":
+        tiles = self.tiles
+        if tiles is None:
+            return self
+        if self.predicts_signal:
+            raise ValueError("[tiles] labels windows by peaks, and targets have signal: use [chunks], or remove one")
+        if tiles.least_bp is not None and tiles.least_bp > self.windows.label_bp:
+            raise ValueError(
+                f"tiles.least_bp = {tiles.least_bp} is more than windows.label_bp = {self.windows.label_bp}: make it "
+                "smaller"
+            )
+        if not tiles.dense and tiles.only_peaks and len({target.name for target in self.targets}) == 1:
+            raise ValueError(
+                "with one target, [tiles] would keep windows that it binds and nothing else: set tiles.keep = 'all'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _chunks(self) -> "Experiment":
+        if self.chunks is None:
+            return self
+        if not self.predicts_signal:
+            raise ValueError("[chunks] finds windows by signal: give signal, or plus and minus, in [[targets]]")
+        try:
+            margin_of(self.windows, self.chunks)
+        except InputError as error:
+            raise ValueError(str(error).rstrip(".")) from None
+        return self
+
+    @property
+    def predicts_dense(self) -> bool:
+        """Whether labels are predicted for each bin of a window."""
+        return self.tiles is not None and self.tiles.dense
 
     @property
     def predicts_signal(self) -> bool:
@@ -108,6 +262,9 @@ class Experiment(Settings):
     def _one_source(self) -> "Experiment":
         if self.sequences and (self.genome or self.targets):
             raise ValueError("give [genome] and [[targets]], or [[sequences]], not both")
+        if self.imported is not None:
+            self._check_imported(self.imported)
+            return self
         if not self.sequences and self.genome is None:
             raise ValueError("[genome] is missing: name a FASTA there, or give [[sequences]]")
         if not self.sequences and not self.targets:
@@ -124,6 +281,16 @@ class Experiment(Settings):
         if self.training.seed >= 2**63:
             raise ValueError(f"training.seed {self.training.seed} is too large: choose one below 2**63")
         return self
+
+    def _check_imported(self, imported: ImportedSettings) -> None:
+        if self.sequences or self.targets:
+            raise ValueError("[imported] is a network that is trained already: remove [[targets]] and [[sequences]]")
+        names = tuple(table.name for table in self.inputs)
+        if self.inputs and (names != imported.inputs or any(table.signal is None for table in self.inputs)):
+            raise ValueError(
+                f"[[inputs]] are {', '.join(names)}, and [imported] reads {', '.join(imported.inputs) or 'none'}: give "
+                "the file of each as signal, in this order"
+            )
 
     @classmethod
     def load(cls, path: str | Path, changes: Sequence[str] = ()) -> "Experiment":
@@ -162,12 +329,14 @@ class Experiment(Settings):
             ConfigError: naming `where`, the key, the value and the fix.
         """
         try:
-            experiment = cls.model_validate(table)
+            experiment = cls.model_validate(expand_factornet(table, folder))
         except ValidationError as error:
             raise ConfigError(f"{where}: {explain(error, cls)}.") from None
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}.") from None
         try:
             experiment.model.architecture()
-            return cls.model_validate(_with_paths(experiment.model_dump(exclude_none=True), folder))
+            return cls.model_validate(_with_columns(_with_paths(experiment.model_dump(exclude_none=True), folder)))
         except StrandwiseError as error:
             raise ConfigError(f"{where}: {error}.") from None
 
@@ -189,11 +358,10 @@ class Experiment(Settings):
 
     def files(self) -> list[Path]:
         """Return every input file the config names."""
-        files = [self.genome.fasta] if self.genome else []
-        if self.genome and self.genome.blacklist:
-            files.append(self.genome.blacklist)
+        files = self.genome.files() if self.genome else []
         for table in (*self.targets, *self.inputs, *self.controls):
             files += table.files()
+        files += self.metadata.files() if self.metadata is not None else []
         return files + [path for table in self.sequences for path in table.files()]
 
 
@@ -239,6 +407,15 @@ def _expanded(value: Any, where: str) -> Any:
         return os.environ.get(name) or default or ""
 
     return _VARIABLE.sub(lookup, value)
+
+
+def _with_columns(table: dict[str, Any]) -> dict[str, Any]:
+    """Name the columns of a table of cells, so that a trained model knows them without the file."""
+    metadata = table.get("metadata", {})
+    path = metadata.get("table")
+    if path is None or metadata.get("columns") or "pca" in metadata or not path.is_file():
+        return table
+    return {**table, "metadata": {**metadata, "columns": column_names(path)}}
 
 
 def _with_paths(value: Any, folder: Path) -> Any:

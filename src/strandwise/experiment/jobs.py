@@ -11,9 +11,10 @@ import torch
 
 from strandwise.analysis.evaluation import evaluate_windows
 from strandwise.data.windows import LabelledWindows, dropped_notes
-from strandwise.errors import InputError, StoppedError
+from strandwise.errors import ConfigError, InputError, StoppedError
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.datasets import read_windows
+from strandwise.experiment.finetuning import take_over
 from strandwise.experiment.machine import check_machine
 from strandwise.experiment.predicting import windows_at
 from strandwise.experiment.provenance import check_inputs, describe_inputs, describe_training
@@ -41,6 +42,8 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
         StrandwiseError: bad input, or a folder in the way.
     """
     started = time.monotonic()
+    if experiment.imported is not None:
+        raise ConfigError("[imported] is a network that is trained already: predict with it, or give another config.")
     check_place(out, experiment, overwrite=overwrite, resume=resume)
     if resume and Run(out).finished:
         return Run.open(out)
@@ -49,11 +52,12 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
     with torch.random.fork_rng():
         torch.manual_seed(experiment.training.seed)
         network = new_network(experiment, windows.tracks)
+    taken = take_over(network, experiment)
     check_measures(network.heads, experiment.training)
     learned = windows.split("train")
     check_trainable(learned, windows.split("valid"), network.heads)
     losses = balanced_losses(network.heads, learned, experiment.training)
-    inputs = describe_inputs(experiment, windows, network) | {"loss_weights": losses}
+    inputs = describe_inputs(experiment, windows, network) | {"loss_weights": losses} | taken
     if resume and (Path(out) / PROVENANCE).is_file():
         check_inputs(Run(out).inputs, experiment)
     run = Run.create(out, experiment, inputs, overwrite=overwrite, resume=resume)
@@ -83,6 +87,7 @@ def evaluate(
     *,
     split: Split = "test",
     bed: str | Path | None = None,
+    cell: str | None = None,
     conjoin: bool | None = None,
     chosen_by: str | None = None,
     out: str | Path | None = None,
@@ -93,6 +98,7 @@ def evaluate(
         run: the run, or its folder.
         split: which windows of its config.
         bed: judge windows at these intervals instead, by the config's peaks or signal.
+        cell: the cell type to judge them in, where targets were measured in cells.
         conjoin: average both strands, or not; as the run's strategy says if None.
         chosen_by: judge the epoch that was best by this measure of `training.also_monitor`.
         out: folder for the results; the run folder if None, which takes those of the run's own strategy alone.
@@ -117,10 +123,14 @@ def evaluate(
             f"{run.experiment.training.monitor}: give them a folder with --out."
         )
     if bed is not None and not run.experiment.targets:
-        raise InputError(f"{run.path}: trained on sequences, so there are no peaks to label {bed} by: leave --bed.")
+        raise InputError(
+            f"{run.path}: trained on sequences, or imported, so there are no peaks to label {bed} by: leave --bed."
+        )
+    if cell is not None and bed is None:
+        raise InputError(f"--cell {cell} says in which cell a BED is judged, and splits have their own: add --bed.")
     check_inputs(run.provenance, run.experiment)
     if bed is not None:
-        windows, name = windows_at(run, Path(bed)), "bed"
+        windows, name = windows_at(run, Path(bed), cell=cell), "bed"
     else:
         windows, name = read_windows(run.experiment).split(split), split
     _check_tracks(run, windows)

@@ -12,9 +12,12 @@ from strandwise.data.peaks import label_intervals, noting_training, read_targets
 from strandwise.data.reading import SequenceReader
 from strandwise.data.sequences import read_records
 from strandwise.data.splits import held_out_regions
+from strandwise.data.stacking import CELL, stack_cells
 from strandwise.data.windows import LabelledWindows
-from strandwise.errors import InputError
-from strandwise.experiment.datasets import open_genome, read_bin_targets, with_signals
+from strandwise.errors import InputError, listing
+from strandwise.experiment.datasets import labelled_along, open_genome, read_barred, read_bin_targets
+from strandwise.experiment.measuring import with_signals
+from strandwise.experiment.metadata import with_metadata
 from strandwise.experiment.network import output_bp
 from strandwise.experiment.run import Run
 from strandwise.files import check_writable, existing_file, progress
@@ -38,13 +41,15 @@ def predict(
     bed: str | Path | None = None,
     fasta: str | Path | None = None,
     chrom: str | None = None,
+    cell: str | None = None,
     genome: str | Path | None = None,
     step_bp: int | None = None,
     batch_size: int = 512,
 ) -> list[Path]:
     """Predict at intervals, for sequences, or along a chromosome; write parquet, BED or bigWig.
 
-    Of a model of profiles, tables hold the total counts of a window, and bigWigs the counts expected at each base.
+    Of a model of profiles, tables hold the total counts of a window, and bigWigs the counts expected at each base; of
+    one that answers for bins, tables hold the mean of a window, and bigWigs each bin.
 
     Args:
         run: the run, or its folder.
@@ -52,6 +57,7 @@ def predict(
         bed: one window at the summit or middle of each interval, in the order of the file.
         fasta: the middle of each sequence.
         chrom: windows along this chromosome.
+        cell: the cell type to predict in, where the model reads what was measured in cells.
         genome: another genome than that of the run.
         step_bp: between windows, for `chrom`; if not given, 50, or what a model of profiles predicts at a time.
         batch_size: windows at a time.
@@ -67,6 +73,8 @@ def predict(
     check_ending(out)
     if [bed, fasta, chrom].count(None) != 2:
         raise InputError("say where to predict: give one of --bed, --fasta and --chrom.")
+    if fasta is not None and cell is not None:
+        raise InputError("--cell has no part in predicting for --fasta: leave it out, or give --bed or --chrom.")
     if fasta is not None and genome is not None:
         raise InputError("--genome has no part in predicting for --fasta: leave it out, or give --bed or --chrom.")
     if batch_size < 1 or (step_bp is not None and step_bp < 1):
@@ -78,10 +86,10 @@ def predict(
         frames = predict_frames(predictor, windows, batch_size)
         return write_predictions(_shown(frames, len(windows), batch_size), out)
     source = Genome(existing_file(genome, "a genome")) if genome is not None else open_genome(run.experiment)
-    along = predictor.profile is not None and out.name.endswith(BIGWIG)
+    along = bool(predictor.profile or predictor.bins) and out.name.endswith(BIGWIG)
     bin_bp = run.experiment.windows.bin_bp
     if bed is not None:
-        windows = windows_at(run, Path(bed), source, labelled=False)
+        windows = windows_at(run, Path(bed), source, labelled=False, cell=cell)
         check_writable(out)
         frames = (
             signal_frames(predictor, windows, bin_bp, batch_size)
@@ -91,12 +99,12 @@ def predict(
         return write_predictions(_shown(frames, len(windows), batch_size), out, source.sizes)
     match = match_names([str(chrom)], source.sizes, "--chrom", str(source.path)).require()
     name = match.mapping[str(chrom)]
-    middle = output_bp(run.experiment) if run.experiment.predicts_signal else None
+    middle = output_bp(run.experiment) if predictor.profile or predictor.bins else None
     step = step_bp or middle or 50
     if along and step != middle:
         raise InputError(f"--step {step}: the model predicts {middle} bp at a time, and each base once: leave --step.")
     windows = chromosome_windows(source, name, step, predictor.input_bp, whole=along)
-    windows = with_signals(windows, run.experiment, source, targets=False)
+    windows = _measured(run, windows, source, chosen_cell(run, cell, labelled=False), labelled=False)
     check_writable(out)
     frames = (
         signal_frames(predictor, windows, bin_bp, batch_size)
@@ -106,28 +114,82 @@ def predict(
     return write_predictions(_shown(frames, len(windows), batch_size), out, source.sizes)
 
 
-def windows_at(run: Run, bed: Path, genome: Genome | None = None, *, labelled: bool = True) -> LabelledWindows:
+def windows_at(
+    run: Run, bed: Path, genome: Genome | None = None, *, labelled: bool = True, cell: str | None = None
+) -> LabelledWindows:
     """Return a run's windows at the intervals of a BED file, with what it should say there or not at all.
 
+    Args:
+        run: the run.
+        bed: the intervals.
+        genome: that of the run if not given.
+        labelled: whether to read what the model should say.
+        cell: the cell type, where labels, or what the model reads, were measured in cells.
+
     Raises:
-        InputError: a file that is missing or malformed, or intervals that are not in the genome.
+        InputError: a file that is missing or malformed, intervals that are not in the genome, or no such cell.
     """
+    cell = chosen_cell(run, cell, labelled)
+    experiment = run.experiment.of_cell(cell) if labelled and cell is not None else run.experiment
+    if labelled and not experiment.targets:
+        raise InputError(f"cell '{cell}' has no [[targets]] to label {bed} by: predict in it, or name another cell.")
     genome = genome or open_genome(run.experiment)
     intervals = read_bed(existing_file(bed, "intervals"))
     match = match_names(list(pd.unique(intervals["chrom"])), genome.sizes, str(bed), str(genome.path)).require()
     intervals = rename_chromosomes(intervals, match)
     peaks: dict[str, pd.DataFrame] = {}
-    bins = run.experiment.bins
+    bins = experiment.bins
     if labelled and bins is None:
-        peaks, _ = read_targets(run.experiment.targets, genome)
-    windows = label_intervals(genome, intervals, peaks, run.experiment.windows, bed)
+        peaks, _ = read_targets(experiment.targets, genome)
+    windows = label_intervals(genome, intervals, peaks, experiment.windows, bed)
     if labelled and bins is not None:
-        factors, _ = read_bin_targets(run.experiment, genome)
+        factors, _ = read_bin_targets(experiment, genome)
+        black = read_barred(experiment, genome)[0]["blacklist"]
         start = windows.frame["start"].to_numpy() + windows.input_bp // 2 - bins.bin_bp // 2
-        labels, weights = labels_of_bins(windows.frame["chrom"].to_numpy(), start, factors, bins)
+        labels, weights = labels_of_bins(windows.frame["chrom"].to_numpy(), start, factors, bins, black)
         windows = replace(windows, labels=labels, weights=weights, tracks=tuple(factors))
-    windows = with_signals(windows, run.experiment, genome, targets=labelled)
+    if labelled:
+        windows = labelled_along(windows, peaks, experiment, genome)
+    if labelled and cell is not None:
+        windows = stack_cells({cell: windows}, [target.name for target in run.experiment.of_any_cell.targets])
+    windows = _measured(run, windows, genome, cell, labelled)
     return noting_training(windows, held_out_regions(run.experiment.split, genome.sizes)) if labelled else windows
+
+
+def chosen_cell(run: Run, cell: str | None, labelled: bool) -> str | None:
+    """Return the cell type to predict in; None where nothing that the model reads was measured in cells.
+
+    Where a model reads no signal, any cell in its table of metadata will do.
+
+    Args:
+        run: the run.
+        cell: as it was asked for.
+        labelled: whether labels are read too, which cells may differ in.
+
+    Raises:
+        InputError: no such cell, or none was named and it matters which.
+    """
+    experiment = run.experiment
+    if cell is not None:
+        told = run.inputs.get("metadata", {}).get("cells", {})
+        if labelled or experiment.inputs or experiment.controls or cell not in told:
+            _ = experiment.of_cell(cell)
+        return cell
+    described = experiment.metadata is not None and experiment.metadata.of_cells
+    if experiment.cells and (labelled or experiment.inputs or experiment.controls or described):
+        raise InputError(
+            f"cells differ in what is read at a place: say which with --cell ({listing(experiment.cells)})."
+        )
+    return None
+
+
+def _measured(run: Run, windows: LabelledWindows, genome: Genome, cell: str | None, labelled: bool) -> LabelledWindows:
+    """Return windows with what is known of them, and what is measured in them in a cell."""
+    if cell is not None:
+        windows = replace(windows, frame=windows.frame.assign(**{CELL: cell}))
+    kept = run.inputs if run.experiment.metadata is not None else None
+    windows = with_metadata(windows, run.experiment, genome, kept)
+    return with_signals(windows, run.experiment, genome, targets=labelled)
 
 
 def _sequences(run: Run, fasta: Path, predictor: Predictor) -> LabelledWindows:

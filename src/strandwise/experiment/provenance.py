@@ -1,8 +1,9 @@
 """What a run was made of and with: versions, seed, counts, hashes of the files that went in."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from torch import nn
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import RunError
 from strandwise.experiment.config import Experiment
+from strandwise.experiment.metadata import metadata_record
 from strandwise.files import existing_file, progress, sha256
 from strandwise.training import falls
 
@@ -20,10 +22,8 @@ PACKAGES = ("strandwise", "torch", "lightning", "numpy", "pandas", "pysam", "pyb
 
 def describe_inputs(experiment: Experiment, windows: LabelledWindows, network: nn.Module) -> dict[str, Any]:
     """Return what is known before training starts."""
-    files = progress(experiment.files(), "hashing inputs", len(experiment.files()))
     return {
-        "schema_version": 1,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        **_made_with(experiment.files()),
         "machine": {"threads": torch.get_num_threads(), "accelerator": experiment.training.accelerator},
         "seed": experiment.training.seed,
         "tracks": list(windows.tracks),
@@ -31,6 +31,34 @@ def describe_inputs(experiment: Experiment, windows: LabelledWindows, network: n
         "windows": windows.summary(),
         "dropped": dict(windows.dropped),
         "notes": list(windows.notes),
+        **metadata_record(experiment),
+    }
+
+
+def describe_import(
+    experiment: Experiment, network: nn.Module, files: Sequence[Path], notes: Sequence[str]
+) -> dict[str, Any]:
+    """Return what is known of a network that was trained elsewhere.
+
+    Args:
+        experiment: its config, with `[imported]`.
+        network: with its weights.
+        files: that it was read from.
+        notes: what a person should know.
+    """
+    return {
+        **_made_with([*files, *experiment.files()]),
+        "tracks": [] if experiment.imported is None else list(experiment.imported.targets),
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "notes": list(notes),
+    }
+
+
+def _made_with(paths: Sequence[Path]) -> dict[str, Any]:
+    files = progress(paths, "hashing inputs", len(paths))
+    return {
+        "schema_version": 1,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "files": [{"path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)} for path in files],
     }
 

@@ -1,10 +1,14 @@
-"""What `provenance.json` and `metrics.json` must hold, so that a damaged or foreign file is refused plainly."""
+"""What the files of a run must hold, so that a damaged or foreign one is refused plainly."""
 
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
+import pandas as pd
+import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from torch import Tensor
 
 from strandwise.errors import RunError
 from strandwise.schema import explain
@@ -120,3 +124,37 @@ def read_record(path: Path, kind: type[Inputs] | type[Metrics], again: str) -> d
     except ValidationError as error:
         raise RunError(f"{path}: damaged ({explain(error, kind)}): {again}.") from None
     return table
+
+
+def typed_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of predictions with each column of its kind.
+
+    Raises:
+        ValueError: values that are of another kind, or not finite.
+    """
+    kinds = {"chrom": str, "start": int, "end": int, "name": str}
+    numbers = [name for name in predictions if str(name).startswith(("label/", "pred/", "revcomp/"))]
+    kinds |= dict.fromkeys(numbers, float)
+    typed = predictions.astype({name: kind for name, kind in kinds.items() if name in predictions})
+    if np.isinf(typed[numbers].to_numpy(float)).any():
+        raise ValueError("it holds numbers that are not finite")
+    return typed
+
+
+def other_weights(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> str:
+    """Return how weights in a file differ in kind from those a network needs; nothing if they do not."""
+    for name in [*wanted, *found]:
+        if name not in found:
+            return f"'{name}' is missing"
+        if name not in wanted:
+            return f"'{name}' has no place in it"
+        need, have = wanted[name], found[name]
+        if need.shape != have.shape or need.dtype != have.dtype:
+            return f"'{name}' is {_kind(have)}, not {_kind(need)}"
+        if not torch.isfinite(have).all():
+            return f"'{name}' holds values that are not finite"
+    return ""
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

@@ -22,7 +22,8 @@ A config is one TOML file. Unknown keys are refused. Paths are relative to the f
 
 def config_reference() -> str:
     """Return the reference of every table, key, default and meaning as Markdown."""
-    parts = [HEAD, _section("Before the first table", {"title": Experiment.model_fields["title"]})]
+    first = {name: Experiment.model_fields[name] for name in ("title", "factornet")}
+    parts = [HEAD, _section("Before the first table", first)]
     for name, field in Experiment.model_fields.items():
         table = table_in(field.annotation)
         if table is not None:

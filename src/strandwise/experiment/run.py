@@ -18,8 +18,8 @@ from strandwise.data.batches import SEQUENCE
 from strandwise.data.windows import SPLITS
 from strandwise.errors import ConfigError, InputError, RunError, StrandLawError
 from strandwise.experiment.config import Experiment
-from strandwise.experiment.network import build_network, heads_of, output_bp
-from strandwise.experiment.records import Inputs, Metrics, Provenance, read_record
+from strandwise.experiment.network import answer_of, build_network, heads_of, output_bp
+from strandwise.experiment.records import Inputs, Metrics, Provenance, other_weights, read_record, typed_predictions
 from strandwise.files import TEMPORARY, atomic_path, is_free, write_text, writing_errors
 from strandwise.layers import Conjoined
 from strandwise.models import SequenceModel, WithBias
@@ -156,7 +156,8 @@ class Run:
         Raises:
             RunError: it is not there, or damaged.
         """
-        return self._provenance(Provenance)
+        # What was trained elsewhere has no epochs to tell of.
+        return self._provenance(Provenance if self.experiment.imported is None else Inputs)
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -208,7 +209,7 @@ class Run:
         """
         path = self.path / f"predictions.{split}.parquet"
         try:
-            return _typed(pd.read_parquet(path))
+            return typed_predictions(pd.read_parquet(path))
         except (ValueError, TypeError, OSError) as error:
             raise RunError(f"{path}: damaged or missing ({error}): run `strandwise evaluate {self.path}`.") from None
 
@@ -272,7 +273,7 @@ class Run:
             weights = load_file(path)
         except (SafetensorError, OSError) as error:
             raise RunError(f"{path}: damaged or cut short ({error}): {again}.") from None
-        difference = _other_weights(network.state_dict(), weights)
+        difference = other_weights(network.state_dict(), weights)
         if difference:
             raise RunError(f"{path}: not the weights of the network in {CONFIG} ({difference}): {again}.")
         network.load_state_dict(weights)
@@ -338,6 +339,8 @@ def new_network(experiment: Experiment, tracks: Sequence[str], bias: Run | None 
     network = build_network(experiment, tracks)
     if experiment.bias is None:
         return network
+    if answer_of(experiment) != "profile":
+        raise ConfigError(f"[bias] is added to profiles, and model '{experiment.model.name}' predicts none: remove it.")
     bias = bias or Run.open(experiment.bias.run)
     if bias.experiment.bias is not None:
         raise RunError(f"{bias.path}: a bias run with a bias run of its own: give one that reads DNA alone.")
@@ -375,10 +378,12 @@ def check_place(path: str | Path, experiment: Experiment, *, overwrite: bool = F
         raise RunError(f"{run.path}: --resume goes on with a run and --overwrite replaces it: give one of them.")
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"{run.path}: a file is in the way: give another --out.")
-    if experiment.bias is not None and run.path.resolve().is_relative_to(experiment.bias.run.resolve()):
-        raise RunError(
-            f"{run.path}: is the run of [bias], or lies in it, and would be overwritten: give another --out."
-        )
+    needed = {"[bias]": experiment.bias.run if experiment.bias else None, "model.init": experiment.model.init}
+    for name, other in needed.items():
+        if other is not None and run.path.resolve().is_relative_to(other.resolve()):
+            raise RunError(
+                f"{run.path}: is the run of {name}, or lies in it, and would be overwritten: give another --out."
+            )
     if is_free(run.path):
         return
     # Somebody's own folder may hold a config.toml too.
@@ -410,32 +415,3 @@ def _first_difference(before: Experiment, now: Experiment) -> str:
             key = next(key for key in [*old, *new] if old.get(key) != new.get(key))
             return f"{section}.{key} was {old.get(key, 'the default')!r}, now {new.get(key, 'the default')!r}"
     return "it differs"
-
-
-def _typed(predictions: pd.DataFrame) -> pd.DataFrame:
-    kinds = {"chrom": str, "start": int, "end": int, "name": str}
-    numbers = [name for name in predictions if str(name).startswith(("label/", "pred/", "revcomp/"))]
-    kinds |= dict.fromkeys(numbers, float)
-    typed = predictions.astype({name: kind for name, kind in kinds.items() if name in predictions})
-    if np.isinf(typed[numbers].to_numpy(float)).any():
-        raise ValueError("it holds numbers that are not finite")
-    return typed
-
-
-def _other_weights(wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> str:
-    """Return how weights in a file differ in kind from those a network needs; nothing if they do not."""
-    for name in [*wanted, *found]:
-        if name not in found:
-            return f"'{name}' is missing"
-        if name not in wanted:
-            return f"'{name}' has no place in it"
-        need, have = wanted[name], found[name]
-        if need.shape != have.shape or need.dtype != have.dtype:
-            return f"'{name}' is {_kind(have)}, not {_kind(need)}"
-        if not torch.isfinite(have).all():
-            return f"'{name}' holds values that are not finite"
-    return ""
-
-
-def _kind(tensor: torch.Tensor) -> str:
-    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

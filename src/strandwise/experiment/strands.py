@@ -31,6 +31,7 @@ def compare_strands(
     *,
     split: Literal["train", "valid", "test"] = "test",
     bed: str | Path | None = None,
+    cell: str | None = None,
     n: int = 2000,
     seed: int = 0,
     out: str | Path | None = None,
@@ -43,6 +44,7 @@ def compare_strands(
         run: the run, or its folder.
         split: which windows of its config.
         bed: windows at these intervals instead.
+        cell: the cell type to read them in, where the model reads what was measured in cells.
         n: the most windows to compare, drawn by seed.
         seed: of that draw.
         out: folder for the results; the run folder if None.
@@ -59,7 +61,7 @@ def compare_strands(
         raise InputError(f"--windows {n}: give 1 or more.")
     check_installed()
     network, strand = run.network, run.experiment.strand
-    windows, name = _windows(run, split, bed)
+    windows, name = _windows(run, split, bed, cell)
     folder, ending = run.path if out is None else Path(out), "" if name == "test" else f".{name}"
     table, page = folder / f"{STRAND}{ending}.json", folder / f"{STRAND}{ending}.html"
     check_writable(table)
@@ -91,13 +93,13 @@ def compare_strands(
     return record
 
 
-def _windows(run: Run, split: str, bed: str | Path | None) -> tuple[LabelledWindows, str]:
+def _windows(run: Run, split: str, bed: str | Path | None, cell: str | None) -> tuple[LabelledWindows, str]:
     if bed is not None:
         if run.experiment.genome is None:
             raise InputError(
-                f"{run.path}: trained on sequences, so there is no genome to read {bed} from: leave --bed."
+                f"{run.path}: trained on sequences, or imported, so there is no genome to read {bed} from: leave --bed."
             )
-        return windows_at(run, Path(bed), labelled=False), "bed"
+        return windows_at(run, Path(bed), labelled=False, cell=cell), "bed"
     check_inputs(run.provenance, run.experiment)
     windows = read_windows(run.experiment).split(split)
     if not len(windows):

@@ -3,11 +3,13 @@
 from strandwise.layers.activation import Activation, IrrepActivation, ReLU, Tanh
 from strandwise.layers.attention import SelfAttention
 from strandwise.layers.attention_pool import AttentionPool1d, GlobalAttentionPool
+from strandwise.layers.branches import Branches
 from strandwise.layers.conv import Conv1d
 from strandwise.layers.crop import Crop1d
 from strandwise.layers.dense import Dense, SumChannels
 from strandwise.layers.dropout import ChannelDropout, Dropout, shared_masks
 from strandwise.layers.head import Head, binary_head, coverage_head, dense_head, profile_heads
+from strandwise.layers.keras_lstm import KerasLSTM
 from strandwise.layers.layer_norm import GroupNorm, LayerNorm
 from strandwise.layers.norm import BatchNorm1d
 from strandwise.layers.penalty import penalties
@@ -19,6 +21,7 @@ from strandwise.layers.strands import PoolStrands
 from strandwise.layers.symmetry import Conjoined, Merge, PerStrand
 from strandwise.layers.transposed import ConvTranspose1d
 from strandwise.layers.typed import Features, TypedModule, freeze
+from strandwise.layers.unflatten import Unflatten
 from strandwise.layers.weighted_sum import WeightedSum
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "AttentionPool1d",
     "AveragePool1d",
     "BatchNorm1d",
+    "Branches",
     "ChannelDropout",
     "Conjoined",
     "Conv1d",
@@ -43,6 +47,7 @@ __all__ = [
     "GroupNorm",
     "Head",
     "IrrepActivation",
+    "KerasLSTM",
     "LayerNorm",
     "MaxPool1d",
     "Merge",
@@ -55,6 +60,7 @@ __all__ = [
     "SumChannels",
     "Tanh",
     "TypedModule",
+    "Unflatten",
     "WeightedSum",
     "binary_head",
     "coverage_head",

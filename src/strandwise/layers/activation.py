@@ -20,6 +20,18 @@ class Exp(nn.Module):
         return torch.exp(x)
 
 
+class SigmoidGELU(nn.Module):
+    """Apply the sigmoid approximation of GELU to every value; torch has the others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the function to every value."""
+        return _sigmoid_gelu(x)
+
+
+def _sigmoid_gelu(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(1.702 * x)
+
+
 class _Function(NamedTuple):
     apply: Callable[[Tensor], Tensor]
     module: Callable[[], nn.Module]
@@ -34,6 +46,8 @@ FUNCTIONS = {
     "leaky_relu": _Function(functional.leaky_relu, nn.LeakyReLU),
     "relu": _Function(functional.relu, nn.ReLU),
     "sigmoid": _Function(torch.sigmoid, nn.Sigmoid),
+    # x sigmoid(1.702 x), of Hendrycks & Gimpel 2016, as Basenji has it.
+    "sigmoid_gelu": _Function(_sigmoid_gelu, SigmoidGELU),
     "silu": _Function(functional.silu, nn.SiLU),
     "softplus": _Function(functional.softplus, nn.Softplus),
     "softsign": _Function(functional.softsign, nn.Softsign, odd=True),

@@ -13,7 +13,7 @@ from strandwise.errors import StrandLawError
 from strandwise.strand import StrandType, unstranded
 
 Link = Literal["identity", "logistic", "softmax", "softplus", "log1p"]
-Target = Literal["labels", "signal", "total"]
+Target = Literal["labels", "signal", "total", "mean"]
 
 
 class LinkFunctions(NamedTuple):
@@ -69,7 +69,8 @@ class Head:
             logarithm is learned.
         loss: the name of its loss in `strandwise.scores.losses`.
         loss_weight: what its loss counts for beside those of other heads.
-        target: what of a window it is compared with: its "labels", the "signal" along it, or that signal's "total".
+        target: what of a window it is compared with: its "labels", the "signal" along it, or that signal's "total"
+            or "mean".
     """
 
     name: str
@@ -104,14 +105,15 @@ def dense_head(tracks: tuple[str, ...]) -> Head:
 
 
 def coverage_head(tracks: tuple[str, ...], kind: StrandType, loss: str = "poisson") -> Head:
-    """Return the head of quantitative coverage in each bin of a window (GOPHER, Toneyan et al. 2022).
+    """Return the head of quantitative coverage (GOPHER, Toneyan et al. 2022): of each bin, or of a window as a whole.
 
     Args:
         tracks: a name for each channel.
-        kind: `unstranded(n)` for n tracks without strands, `stranded(n)` for n with both, or a sum.
+        kind: `unstranded(n)` for n tracks without strands, `stranded(n)` for n with both, or a sum; pooled for the
+            mean over a window.
         loss: its name in `strandwise.scores.losses`.
     """
-    return Head("coverage", kind, tracks, "softplus", loss, target="signal")
+    return Head("coverage", kind, tracks, "softplus", loss, target="signal" if kind.positions else "mean")
 
 
 def profile_heads(tracks: tuple[str, ...], kind: StrandType, counts_weight: float = 1.0) -> tuple[Head, Head]:

@@ -72,12 +72,13 @@ class TiedParameter(nn.Module):
 
     def __init__(self, action: Action | Sequence[Axis], tied: bool = True) -> None:
         super().__init__()
-        whole = action if isinstance(action, Action) else along_axes(action)
-        self.shape = tuple(whole.image.shape)
+        given = isinstance(action, Action)
+        self.shape = tuple(action.image.shape) if given else tuple(len(axis.partner) for axis in action)
         self.tied = tied
         if not tied:
             self.free = nn.Parameter(torch.empty(self.shape))
             return
+        whole = action if given else along_axes(action)
         image, sign = whole.image.flatten(), whole.sign.flatten()
         entries = torch.arange(image.numel())
         # An entry that is its own image with a minus sign can only be zero: it is neither stored nor learned.

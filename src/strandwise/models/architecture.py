@@ -71,6 +71,12 @@ class Architecture(ABC):
     small_bins: ClassVar[tuple[Bins, ...]] = ()
     """Bins that the small instance can predict, where it says "bins"."""
 
+    usual_bp: ClassVar[int] = 1000
+    """The input length that it was made for."""
+
+    usual_bin_bp: ClassVar[int | None] = None
+    """The length of bins that it was made for, where it must be told."""
+
     def __init__(self, options: Settings) -> None:
         self.options = options
 

@@ -1,6 +1,6 @@
 """From an architecture and a strand strategy to a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,7 @@ class SequenceModel(nn.Module):
         output_types: by head.
         heads: the heads, in order.
         input_bp: length of the DNA it reads.
+        stages: the modules of the architecture's stages by name, wherever they stand.
     """
 
     def __init__(
@@ -83,6 +84,20 @@ class SequenceModel(nn.Module):
         self.input_bp = input_bp
         self.trunk = trunk
         self.top = top
+        self.stages: dict[str, nn.Module] = {}
+        self._held: list[nn.Module] = []
+
+    def hold(self, names: Iterable[str]) -> None:
+        """Keep stages as they are: their weights do not learn, and their batch norms keep what they know."""
+        self._held += [self.stages[name].requires_grad_(False) for name in names]
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "SequenceModel":
+        """Set the mode of the network; stages that are held stay in eval mode."""
+        super().train(mode)
+        for stage in self._held:
+            stage.eval()
+        return self
 
     def forward(self, sequence: Tensor, *beside: Tensor, **named: Tensor) -> dict[str, Tensor]:
         """Return logits by head for one-hot DNA ``(batch, 4, input_bp)`` and what is read beside it.
@@ -147,11 +162,13 @@ def assemble(
     stages = architecture.stages()
     units = _units(stages, strand)
     features, layers = Features(dna() if signal is None else dna() + signal, input_bp), []
+    parts: list[nn.Module] = []
     for first, last in units:
         if last > len(stages):
             break
-        layer = _stage(stages[first - 1 : last], features, strand, lifted=last > first)
+        layer, inside = _unit(stages[first - 1 : last], features, strand, lifted=last > first)
         layers.append(layer)
+        parts += inside
         features = after(features, [layer])
     trunk = Stack(*layers) if layers else None
     first, last = units[-1]
@@ -163,11 +180,14 @@ def assemble(
                 "with them, so that answers are averaged instead: remove merge."
             )
         inner = _plain(stages[first - 1 :], features)
+        parts += inner.layers
         readouts = _readouts(architecture, heads, after(features, [inner]), late, bins)
         top = Conjoined(Tail(inner, readouts))
     else:
         top = _readouts(architecture, heads, features, late, bins, strand.feature_scale)
-    return SequenceModel(trunk, top, heads, input_bp, late, signal)
+    network = SequenceModel(trunk, top, heads, input_bp, late, signal)
+    network.stages = dict(zip((stage.name for stage in stages), parts, strict=True))
+    return network
 
 
 def _units(stages: Sequence[Stage], strand: StrandSettings) -> list[tuple[int, int]]:
@@ -204,10 +224,15 @@ def _units(stages: Sequence[Stage], strand: StrandSettings) -> list[tuple[int, i
     return units
 
 
-def _stage(stages: Sequence[Stage], features: Features, strand: StrandSettings, lifted: bool) -> TypedModule:
+def _unit(
+    stages: Sequence[Stage], features: Features, strand: StrandSettings, lifted: bool
+) -> tuple[TypedModule, list[nn.Module]]:
+    """Return the module of stages that are lifted as one, or of a single one, and that of each stage in it."""
     if lifted:
-        return PerStrand(_plain(stages, features), features.type)
-    return stages[0].build(features, regular if strand.rules.tied else plain)
+        inner = _plain(stages, features)
+        return PerStrand(inner, features.type), [*inner.layers]
+    layer = stages[0].build(features, regular if strand.rules.tied else plain)
+    return layer, [layer]
 
 
 def _plain(stages: Sequence[Stage], features: Features) -> Stack:

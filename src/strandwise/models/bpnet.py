@@ -45,6 +45,7 @@ class BPNet(Architecture):
     options: Options
     answers: ClassVar = ("profile", "window")
     small: ClassVar = {"filters": 3, "stem_width": 5, "dilated_layers": 2, "profile_width": 5}
+    usual_bp = 1346
 
     def stages(self) -> list[Stage]:
         """Return the first convolution, then each dilated one with its skip connection."""

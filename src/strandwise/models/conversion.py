@@ -14,6 +14,7 @@ from torch import nn
 
 from strandwise.errors import StrandLawError
 from strandwise.layers import (
+    Branches,
     Conjoined,
     DilatedBlock,
     Features,
@@ -95,6 +96,8 @@ def _twin(layer: nn.Module, features: Features, place: str) -> TypedModule:
         return _twin(layer.module, features, f"{place}.module")
     if type(layer) is Stack:
         return Stack(*_walk(layer.layers, features, f"{place}.layers"))
+    if type(layer) is Branches:
+        return Branches(*(_twin(each, features, f"{place}.layers.{n}") for n, each in enumerate(layer.layers)))
     if type(layer) in (Residual, DilatedBlock):
         assert isinstance(layer, Residual)  # noqa: S101
         inner = _twin(layer.inner, features, f"{place}.inner")

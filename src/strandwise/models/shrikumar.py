@@ -79,6 +79,7 @@ class ShrikumarSimulated(Architecture):
 
     options: Options
     small: ClassVar = {"filters": 3, "kernel_size": 5, "pool_width": 4}
+    usual_bp = 200
 
     def stages(self) -> list[Stage]:
         """Return the single convolutional stage."""

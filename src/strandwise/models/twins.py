@@ -35,6 +35,7 @@ from strandwise.layers import (
     SumChannels,
     Tanh,
     TypedModule,
+    Unflatten,
     WeightedSum,
 )
 from strandwise.layers.dropout import Masked
@@ -242,6 +243,7 @@ TWINS: dict[type[nn.Module], Callable[..., TypedModule]] = {
     ReLU: lambda layer, length: ReLU(both_strands(layer.in_type)),
     SumChannels: _sum_channels,
     Tanh: lambda layer, length: Tanh(both_strands(layer.in_type)),
+    Unflatten: lambda layer, length: Unflatten(both_strands(layer.out_type), layer.length),
     WeightedSum: _weighted_sum,
 }
 # Between ordinary features they would join the two halves, or need weights of their own kind to keep them apart;

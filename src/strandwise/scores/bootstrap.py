@@ -129,12 +129,7 @@ def resampled_auroc(labels: ArrayLike, predictions: ArrayLike) -> Statistic:
     counts = _counter(labels, predictions)
 
     def statistic(rows: NDArray[np.intp]) -> float:
-        negatives, positives = counts(rows)
-        pairs = float(negatives.sum()) * float(positives.sum())
-        if not pairs:
-            return math.nan
-        ranked_above = np.cumsum(negatives) - negatives / 2
-        return float(positives @ ranked_above / pairs)
+        return auroc_of_counts(*counts(rows))
 
     return statistic
 
@@ -147,14 +142,27 @@ def resampled_aupr(labels: ArrayLike, predictions: ArrayLike) -> Statistic:
     counts = _counter(labels, predictions)
 
     def statistic(rows: NDArray[np.intp]) -> float:
-        negatives, positives = counts(rows)
-        found, wrong = np.cumsum(positives[::-1]), np.cumsum(negatives[::-1])
-        if not found.size or not found[-1] or not wrong[-1]:
-            return math.nan
-        precision = found / np.maximum(found + wrong, 1)
-        return float(positives[::-1] @ precision / found[-1])
+        return average_precision_of_counts(*counts(rows))
 
     return statistic
+
+
+def auroc_of_counts(negatives: NDArray[np.integer], positives: NDArray[np.integer]) -> float:
+    """Return the AUROC of how many negatives and positives reach each distinct prediction, the lowest first."""
+    pairs = float(negatives.sum()) * float(positives.sum())
+    if not pairs:
+        return math.nan
+    ranked_above = np.cumsum(negatives) - negatives / 2
+    return float(positives @ ranked_above / pairs)
+
+
+def average_precision_of_counts(negatives: NDArray[np.integer], positives: NDArray[np.integer]) -> float:
+    """Return the average precision; arguments as `auroc_of_counts`."""
+    found, wrong = np.cumsum(positives[::-1]), np.cumsum(negatives[::-1])
+    if not found.size or not found[-1] or not wrong[-1]:
+        return math.nan
+    precision = found / np.maximum(found + wrong, 1)
+    return float(positives[::-1] @ precision / found[-1])
 
 
 def _by_block(block_of_row: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:

@@ -42,6 +42,16 @@ def mean_squared_error(measured: ArrayLike, predicted: ArrayLike, weights: Array
     return float(np.mean((x - y) ** 2)) if x.size else math.nan
 
 
+def poisson_nll(measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the mean of ``predicted - measured * log(predicted)``: the Poisson log-loss but for a constant.
+
+    Arguments and errors are those of `pearson`; predictions of 0 count as 1e-8.
+    """
+    x, y = _usable(measured, predicted, weights)
+    y = np.maximum(y, 1e-8)
+    return float(np.mean(y - x * np.log(y))) if x.size else math.nan
+
+
 def _usable(
     measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,6 +1,7 @@
 """What happens at the end of an epoch: a row of history, checkpoints, and patience."""
 
 import csv
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -84,6 +85,46 @@ class Checkpoint(ModelCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what a stopped run knew, wherever its folder was then."""
         super().load_state_dict(state_dict | {"dirpath": self.dirpath})
+
+
+class Decay(Callback):
+    """Lowers the learning rate where training no longer improves.
+
+    Not Lightning's scheduler: that one moves after the epoch's checkpoint is written, so that a resumed run would miss
+    a step of it. Callbacks like this one come before checkpoints.
+
+    Args:
+        measure: what should improve.
+        mode: "min" where less of it is better, else "max".
+        factor: what the learning rate is multiplied by.
+        patience: epochs without improvement, after the best or after the last step down.
+    """
+
+    def __init__(self, measure: str, mode: str, factor: float, patience: int) -> None:
+        self.measure, self.factor, self.patience = measure, factor, patience
+        self._sign = -1.0 if mode == "min" else 1.0
+        self.best, self.waited = -math.inf, 0
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Count the epoch, and take a step down where patience has run out."""
+        score = self._sign * float(trainer.callback_metrics[self.measure])
+        if score > self.best:
+            self.best, self.waited = score, 0
+        else:
+            self.waited += 1
+        if self.waited >= self.patience:
+            self.waited = 0
+            for optimizer in trainer.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] *= self.factor
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know; the learning rate itself is the optimiser's."""
+        return {"best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what a stopped run knew."""
+        self.best, self.waited = state_dict["best"], state_dict["waited"]
 
 
 class Patience(EarlyStopping):

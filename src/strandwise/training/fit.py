@@ -20,7 +20,7 @@ from strandwise.errors import InputError, RunError
 from strandwise.files import writing_errors
 from strandwise.layers import Head
 from strandwise.models import SequenceModel, StrandSettings, WithBias
-from strandwise.training.callbacks import Checkpoint, History, Patience
+from strandwise.training.callbacks import Checkpoint, Decay, History, Patience
 from strandwise.training.module import Trainable
 from strandwise.training.settings import TrainingSettings, falls, measures, processes
 
@@ -76,11 +76,13 @@ def fit(
     keep.append(Checkpoint(checkpoints, "last"))
     judge = settings.patience_on or settings.monitor
     stop = Patience(judge, mode=_mode(judge), patience=settings.patience, check_on_train_epoch_end=True)
+    fall = settings.learning_rate_decay
+    decay = [] if fall is None else [Decay(judge, _mode(judge), fall, settings.decay_patience)]
     module = Trainable(network, strand, settings, _positive_weight(train, heads, settings), loss_weights)
     dtype = next(network.parameters()).dtype
     with _quiet(), torch.random.fork_rng(), writing_errors(checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
-        _trainer(settings, folder, [History(folder / "history.csv", measures(heads)), stop, *keep]).fit(
+        _trainer(settings, folder, [History(folder / "history.csv", measures(heads)), *decay, stop, *keep]).fit(
             module,
             training_loader(batches, settings.workers),
             ordered_loader(valid, heads, _judged_at_once(heads, settings)),
@@ -135,6 +137,10 @@ def _totals(windows: LabelledWindows) -> tuple[np.ndarray, np.ndarray]:
     return totals, np.concatenate([part.weights.numpy() > 0 for part in parts])
 
 
+def _positions(windows: LabelledWindows) -> int:
+    return windows.signals[TARGET].gather(np.arange(1)).values.shape[-1]
+
+
 def _judged_at_once(heads: Sequence[Head], settings: TrainingSettings) -> int:
     # Profiles of many windows take much memory.
     return settings.batch_size if any(head.type.positions for head in heads) else max(settings.batch_size, 500)
@@ -147,7 +153,8 @@ def check_trainable(train: LabelledWindows, valid: LabelledWindows, heads: Seque
         InputError: naming the split, the track and the fix.
     """
     labelled = any(head.target == "labels" for head in heads)
-    signal = [head for head in heads if head.target == "total"]
+    # One head is compared with the signal along windows, and another perhaps with its totals.
+    signal = [head for head in heads if head.target != "labels"][:1]
     for name, windows in (("train", train), ("valid", valid)):
         if not len(windows):
             raise InputError(
@@ -232,14 +239,19 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _positive_weight(train: LabelledWindows, heads: Sequence[Head], settings: TrainingSettings) -> Tensor | None:
-    if settings.class_weights == "none" or not any(head.target == "labels" for head in heads):
+    labels = [head for head in heads if head.link == "logistic"]
+    if settings.class_weights == "none" or not labels:
         return None
     if isinstance(settings.class_weights, float | int):
-        return torch.full((len(train.tracks),), float(settings.class_weights))
+        return torch.full((len(labels[0].tracks),), float(settings.class_weights))
+    if labels[0].target == "signal":
+        totals, known = _totals(train)
+        share = (totals * known).sum(0) / (known.sum(0) * _positions(train))
+        return torch.from_numpy((1 - share) / share).float()
     # Negatives may be fresh in each epoch; the balance is that of one.
     seen = train.rows_of_epoch(0)
-    labels, weights = train.labels[seen], train.weights[seen]
-    positive, negative = (labels * weights).sum(0), ((1 - labels) * weights).sum(0)
+    found, weights = train.labels[seen], train.weights[seen]
+    positive, negative = (found * weights).sum(0), ((1 - found) * weights).sum(0)
     return torch.from_numpy(negative / positive).float()
 
 

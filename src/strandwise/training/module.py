@@ -74,10 +74,13 @@ class Trainable(lightning.LightningModule):
 
     def head_loss(self, head: Head, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Return the loss of one head, not yet weighted against those of others."""
-        positive = self.positive_weight if head.target == "labels" else None
+        loss, positive = LOSSES[head.loss], self.positive_weight
+        # Sums over many bins need more than half precision.
+        logits = logits.float() if logits.itemsize < 4 else logits
+        said = head.activate(logits) if loss.of == "predictions" else logits
         if isinstance(positive, Tensor):
-            positive = positive.to(logits.device)
-        return LOSSES[head.loss](logits, targets.to(logits), weights.to(logits), positive)  # pyright: ignore[reportArgumentType]
+            positive = positive.to(logits)
+        return loss(said, targets.to(logits), weights.to(logits), positive)  # pyright: ignore[reportArgumentType]
 
     def loss(self, logits: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """Return the loss of a batch: the weighted sum of those of the heads."""
@@ -162,6 +165,9 @@ def _measured(head: Head, said: Said) -> dict[str, float]:
             "auroc": _mean([auroc(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
             "aupr": _mean([aupr(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
         }
+    if head.target == "mean":
+        predicted = head.activate(said.logits).double().numpy()
+        return {"pearson": _mean([pearson(targets[:, c], predicted[:, c], weights[:, c]) for c in columns])}
     # On the scale that is learned: the logarithm of counts.
     counts = np.log1p(targets)
     return {"pearson": _mean([pearson(counts[:, c], logits[:, c], weights[:, c]) for c in columns])}

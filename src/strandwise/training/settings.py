@@ -1,7 +1,7 @@
 """The `[training]` table of a config, and how many processes it asks for."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from lightning import Fabric
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from strandwise.errors import InputError
 from strandwise.layers import Head
 from strandwise.schema import Settings
+from strandwise.scores.coverage_losses import CoverageLoss
 
 Measure = Literal["valid_auroc", "valid_aupr", "valid_loss", "valid_pearson"]
 """What is measured on the validation windows after each epoch."""
@@ -17,6 +18,7 @@ _MEASURED: dict[str, tuple[Measure, ...]] = {
     "labels": ("valid_auroc", "valid_aupr"),
     "signal": (),
     "total": ("valid_pearson",),
+    "mean": ("valid_pearson",),
 }
 """By what a head is compared with: what is measured of it, beside the loss of all."""
 
@@ -40,7 +42,18 @@ class TrainingSettings(Settings):
     epochs: PositiveInt = Field(default=30, description="the most epochs to train")
     batch_size: PositiveInt = Field(default=100, description="windows in a step")
     learning_rate: PositiveFloat = Field(default=1e-3, description="of Adam")
+    learning_rate_decay: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="multiply the learning rate by this after decay_patience epochs without improvement (GOPHER: 0.2)",
+    )
+    decay_patience: PositiveInt = Field(default=3, description="epochs without improvement before learning_rate_decay")
     weight_decay: NonNegativeFloat = Field(default=0.0, description="of Adam")
+    loss: CoverageLoss = Field(
+        default="poisson",
+        description="of targets with signal that a model predicts in bins: one of " + ", ".join(get_args(CoverageLoss)),
+    )
     class_weights: Literal["balanced", "none"] | PositiveFloat = Field(
         default="balanced",
         description="what a positive counts for: 'balanced' is negatives / positives of each track",
@@ -77,6 +90,15 @@ class TrainingSettings(Settings):
         twice = sorted({measure for measure in chosen if chosen.count(measure) > 1})
         if twice:
             raise ValueError(f"also_monitor names '{twice[0]}', which is chosen by already: name it once")
+        return self
+
+    @model_validator(mode="after")
+    def _decays(self) -> "TrainingSettings":
+        if self.learning_rate_decay is not None and self.decay_patience >= self.patience:
+            raise ValueError(
+                f"decay_patience = {self.decay_patience} and patience = {self.patience}: training would stop before "
+                "its learning rate falls: make patience longer, or remove learning_rate_decay"
+            )
         return self
 
 

@@ -63,5 +63,24 @@ def test_lawless_arguments_are_refused() -> None:
         DenseLabels(windows, {}, SIZES)
     with pytest.raises(InputError, match="reaches past the end of b"):
         DenseLabels(windows, {"t": table([("b", 0, 46)])}, SIZES)
-    with pytest.raises(InputError, match="windows: a:55-65 reaches past"):
-        DenseLabels(table([("a", 55, 65)]), {"t": windows}, SIZES)
+    with pytest.raises(InputError, match=r"windows: chromosome 'chra' is not in the genome .did you mean 'a'"):
+        DenseLabels(table([("chra", 5, 15)]), {"t": windows}, SIZES)
+
+
+def test_windows_past_the_ends_of_a_chromosome_have_no_labels_there() -> None:
+    windows = table([("a", -5, 5), ("a", 55, 65), ("a", -30, -20), ("a", 70, 80), ("b", -5, 5)])
+    dense = DenseLabels(windows, {"t": table([("a", 0, 60), ("b", 2, 45)])}, SIZES)
+    found = dense.gather(np.arange(5))[..., 0].tolist()
+    assert found == [[0] * 5 + [1] * 5, [1] * 5 + [0] * 5, [0] * 10, [0] * 10, [0] * 7 + [1] * 3]
+
+
+def test_rows_may_be_taken() -> None:
+    windows = BinGrid(SIZES, 7, 5).frame()
+    dense = DenseLabels(windows, {"t": table([("a", 3, 20), ("b", 30, 41)])}, SIZES)
+    rows = np.array([9, 0, 3, 9, 14])
+    part = dense.take(rows)
+    assert len(part) == 5
+    np.testing.assert_array_equal(part.gather(np.arange(5)), dense.gather(rows))
+    np.testing.assert_array_equal(
+        part.gather(np.array([4, 1]), np.array([2, -1])), dense.gather(rows[[4, 1]], np.array([2, -1]))
+    )

@@ -27,7 +27,8 @@ def test_leaks_are_those_of_all_pairs(rows: list, data: st.DataObject) -> None:
     drawn = data.draw(st.lists(letters, min_size=len(rows), max_size=len(rows)))
     codes = np.array(drawn, dtype=np.uint8).reshape(len(rows), 3)
     leaks = find_leaks(windows, SequenceReader(codes, 3), examples=99)
-    for counts, kind in ((leaks.overlaps, "overlap"), (leaks.duplicates, "duplicate")):
+    assert (leaks.overlaps["apart"] == 0).all()
+    for counts, kind in ((leaks.overlaps.drop(columns="apart"), "overlap"), (leaks.duplicates, "duplicate")):
         for split, other, n in counts.itertuples(index=False):
             hit = set()
             for i, (chrom, start, mine) in enumerate(rows):
@@ -64,6 +65,33 @@ def test_the_other_strand_is_found_and_told() -> None:
     ]
     assert leaks.notes()[0] == "1 windows of train have their sequence, on either strand, in test too"
     assert find_leaks(windows).clean
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, st.data())
+def test_windows_of_other_cells_are_told_apart(rows: list, data: st.DataObject) -> None:
+    cells = data.draw(st.lists(st.sampled_from("xy"), min_size=len(rows), max_size=len(rows)))
+    windows = table(rows).assign(cell=np.array(cells, dtype=object))
+    for split, other, n, apart in find_leaks(windows).overlaps.itertuples(index=False):
+        hit = {"any": set(), "same": set()}
+        for i, (chrom, start, mine) in enumerate(rows):
+            for j, (where, place, theirs) in enumerate(rows):
+                if (mine, theirs) == (split, other) and chrom == where and abs(start - place) < 8:
+                    hit["any"].add(i)
+                    if cells[i] == cells[j]:
+                        hit["same"].add(i)
+        assert (n, apart) == (len(hit["any"]), len(hit["any"] - hit["same"]))
+
+
+def test_the_same_place_in_another_cell_is_said_once() -> None:
+    codes = np.stack([encode(text) for text in ("AACCGTTT", "AACCGTTT", "AACCGTTT")])
+    windows = table([("a", 0, "train"), ("a", 0, "test"), ("a", 90, "train")]).assign(cell=["x", "y", "x"])
+    notes = find_leaks(windows, SequenceReader(codes, 8)).notes()
+    assert notes == [
+        "1 windows of train share bases with windows of test, all in other cells",
+        "1 windows of test share bases with windows of train, all in other cells",
+        "1 windows of train have their sequence, on either strand, in test too",
+    ]
 
 
 def test_examples_are_few_and_counts_are_all() -> None:

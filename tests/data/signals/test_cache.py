@@ -1,11 +1,10 @@
 import re
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -162,20 +161,13 @@ def test_what_a_killed_process_left_is_removed(
     assert torch.equal(everything(made), truth) == (then == "plus")
 
 
-@contextmanager
-def full_disk(most: int) -> Iterator[None]:
-    """Let no file of this process grow beyond some bytes: writing more fails as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("most", [0, 1500, 3500])
 def test_a_disk_that_fills_up_leaves_nothing(
-    most: int, files: dict[str, Path], tmp_path: Path, truth: torch.Tensor
+    most: int,
+    files: dict[str, Path],
+    tmp_path: Path,
+    truth: torch.Tensor,
+    full_disk: Callable[[int], AbstractContextManager[None]],
 ) -> None:
     cache, track = SignalCache(TWO, tmp_path / "cache"), Track("t", files["plus"])
     with full_disk(most), pytest.raises(OutputError, match=r"\.signal: the disk is full.*Free some space"):

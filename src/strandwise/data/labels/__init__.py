@@ -5,6 +5,12 @@ from strandwise.data.labels.binding import BinState, bin_states, count_states, l
 from strandwise.data.labels.chunks import highest_coverage, over_threshold
 from strandwise.data.labels.cover import Cover
 from strandwise.data.labels.dense import DenseLabels
+from strandwise.data.labels.dinucleotides import (
+    DinucleotideMatch,
+    dinucleotide_frequencies,
+    dinucleotides_of_windows,
+    match_dinucleotides,
+)
 from strandwise.data.labels.gc import GcMatch, gc_content, gc_of_windows, match_gc
 from strandwise.data.labels.grid import BinGrid
 from strandwise.data.labels.leakage import Leaks, find_leaks
@@ -19,6 +25,7 @@ __all__ = [
     "BinState",
     "Cover",
     "DenseLabels",
+    "DinucleotideMatch",
     "FreshNegatives",
     "GcMatch",
     "Leaks",
@@ -30,6 +37,8 @@ __all__ = [
     "background_windows",
     "bin_states",
     "count_states",
+    "dinucleotide_frequencies",
+    "dinucleotides_of_windows",
     "drop_covered",
     "find_leaks",
     "gc_content",
@@ -37,6 +46,7 @@ __all__ = [
     "highest_coverage",
     "label_middle",
     "labels_and_weights",
+    "match_dinucleotides",
     "match_gc",
     "merge_peaks",
     "negative_candidates",

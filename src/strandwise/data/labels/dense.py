@@ -1,6 +1,7 @@
 """A label for every base of long windows (Dataset 2 of Gupta & Rush 2017), made when a batch asks for it."""
 
 from collections.abc import Mapping
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from strandwise.data.labels.cover import Positions, interval_columns, merge_sorted
 from strandwise.errors import InputError
 from strandwise.genome import check_within
+from strandwise.genome.names import name_hint
 
 
 class DenseLabels:
@@ -18,12 +20,13 @@ class DenseLabels:
     search finds the peaks of every window and track.
 
     Args:
-        windows: chrom, start, end; all of one length, each on its chromosome.
+        windows: chrom, start, end; all of one length. They may reach past the ends of their chromosomes.
         peaks: the peaks of each track, by name.
         sizes: chromosomes and their sizes in bp.
 
     Raises:
-        InputError: windows of several lengths, no track, or an interval past the end of its chromosome.
+        InputError: windows of several lengths or on an unknown chromosome, no track, or a peak past the end of its
+            chromosome.
     """
 
     def __init__(self, windows: pd.DataFrame, peaks: Mapping[str, pd.DataFrame], sizes: Mapping[str, int]) -> None:
@@ -33,7 +36,9 @@ class DenseLabels:
             raise InputError(f"windows of {len(lengths)} lengths: dense labels need windows of one length.")
         if not peaks:
             raise InputError("dense labels of no track: give the peaks of at least one.")
-        check_within(windows, sizes, "windows")
+        unknown = [name for name in pd.unique(chrom) if name not in sizes]
+        if unknown:
+            raise InputError(f"windows: chromosome '{unknown[0]}' is not in the genome{name_hint(unknown[0], sizes)}.")
         self.tracks, self.length_bp = tuple(peaks), int(lengths[0])
         # One position between chromosomes, lest peaks at an end and at a beginning merge.
         room = np.array(list(sizes.values()), dtype=np.int64) + 1
@@ -46,6 +51,12 @@ class DenseLabels:
 
     def __len__(self) -> int:
         return len(self._begin)
+
+    def take(self, rows: NDArray[np.integer]) -> "DenseLabels":
+        """Return the labels of these windows only, in this order."""
+        part = copy(self)
+        part._begin, part._low, part._high = self._begin[rows], self._low[rows], self._high[rows]
+        return part
 
     def _edges(
         self, peaks: Mapping[str, pd.DataFrame], sizes: Mapping[str, int], offset: Mapping[str, int]

@@ -20,8 +20,13 @@ Hashes = NDArray[np.uint64]
 class Leaks:
     """What two splits share. Each pair of splits stands once either way.
 
+    A window of one cell type and a window of another at the same place hold the same DNA, so they share bases like
+    any two; but what a model should say of them was measured apart, which is what it is judged by across cell types.
+    They are counted, and told from those in one cell type. Windows of one split are no leak, in whatever cells.
+
     Attributes:
-        overlaps: split, other, windows: how many windows of `split` share bases with a window of `other`.
+        overlaps: split, other, windows, apart: how many windows of `split` share bases with a window of `other`,
+            and how many of these do so in other cell types alone.
         duplicates: split, other, windows: how many have their sequence, on either strand, in `other`; empty
             where no sequence was read.
         examples: kind ("overlap" or "duplicate"), split, other, row, other_row, reversed: rows of the windows.
@@ -38,11 +43,12 @@ class Leaks:
 
     def notes(self) -> list[str]:
         """Return a sentence for each kind of leak and pair of splits."""
-        said = [
-            f"{windows} windows of {split} share bases with windows of {other}"
-            for split, other, windows in self.overlaps.itertuples(index=False)
-            if windows
-        ]
+        said = []
+        for split, other, windows, apart in self.overlaps.itertuples(index=False):
+            if windows > apart:
+                said.append(f"{windows - apart} windows of {split} share bases with windows of {other}")
+            if apart:
+                said.append(f"{apart} windows of {split} share bases with windows of {other}, all in other cells")
         return said + [
             f"{windows} windows of {split} have their sequence, on either strand, in {other} too"
             for split, other, windows in self.duplicates.itertuples(index=False)
@@ -54,9 +60,9 @@ def find_leaks(windows: pd.DataFrame, reader: Reader | None = None, examples: in
     """Count the windows that splits share, and show some.
 
     Args:
-        windows: chrom, start, end, split; those of the split "" are passed over.
+        windows: chrom, start, end, split, and cell where there are several; those of the split "" are passed over.
         reader: reads their DNA, in the same order; without one only overlaps are sought. Sequences of nothing but
-            N are no duplicates.
+            N are no duplicates, and with several cells neither are those that share bases.
         examples: how many to show of each kind and pair of splits.
 
     Raises:
@@ -67,13 +73,16 @@ def find_leaks(windows: pd.DataFrame, reader: Reader | None = None, examples: in
     split = windows["split"].to_numpy(dtype=object)
     names = [str(name) for name in pd.unique(split) if name]
     chrom, start, end = interval_columns(windows, "windows")
+    cells = windows["cell"].to_numpy(dtype=object) if "cell" in windows.columns else None
     hashes = sequence_hashes(reader, len(windows)) if reader is not None else None
     identity = hashes.identity() if hashes is not None else np.zeros(0, dtype=np.int64)
     overlaps, duplicates, shown = [], [], []
     for one, other in permutations(names, 2):
         mine, theirs = np.flatnonzero(split == one), np.flatnonzero(split == other)
         hit = mine[Cover(windows.iloc[theirs]).touches(chrom[mine], start[mine], end[mine])]
-        overlaps.append((one, other, len(hit)))
+        overlaps.append((one, other, len(hit), len(hit) - _in_their_cell(windows, cells, hit, theirs)))
+        if cells is not None:
+            mine = np.setdiff1d(mine, hit)
         for row in hit[:examples].tolist():
             same = (chrom[theirs] == chrom[row]) & (start[theirs] < end[row]) & (end[theirs] > start[row])
             shown.append(("overlap", one, other, row, int(theirs[same.argmax()]), False))
@@ -85,10 +94,24 @@ def find_leaks(windows: pd.DataFrame, reader: Reader | None = None, examples: in
             shown += [("duplicate", one, other, *example) for example in list(found)[:examples]]
     columns = ["split", "other", "windows"]
     return Leaks(
-        pd.DataFrame(overlaps, columns=columns),
+        pd.DataFrame(overlaps, columns=[*columns, "apart"]),
         pd.DataFrame(duplicates, columns=columns),
         pd.DataFrame(shown, columns=["kind", "split", "other", "row", "other_row", "reversed"]),
     )
+
+
+def _in_their_cell(
+    windows: pd.DataFrame, cells: NDArray[np.object_] | None, hit: NDArray[np.int64], theirs: NDArray[np.int64]
+) -> int:
+    """Return how many of the windows `hit` share bases with one of `theirs` of the same cell."""
+    if cells is None:
+        return len(hit)
+    found = 0
+    for cell in pd.unique(cells[hit]):
+        mine = windows.iloc[hit[cells[hit] == cell]]
+        others = Cover(windows.iloc[theirs[cells[theirs] == cell]])
+        found += int(others.touches(mine["chrom"], mine["start"], mine["end"]).sum())
+    return found
 
 
 @dataclass(frozen=True)

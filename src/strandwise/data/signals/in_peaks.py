@@ -1,7 +1,7 @@
 """How much of a signal lies in peaks: what tells a clean experiment from a noisy one."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ site: as much as a true difference between cell types that a model should learn.
 """
 
 
-def signal_in_peaks(signal: Signal, peaks: Cover) -> float:
+def signal_in_peaks(signal: Signal, peaks: Cover, chromosomes: Collection[str] | None = None) -> float:
     """Return the share of a track's signal that lies in peaks, 0 to 1.
 
     Positions that the file says nothing about count as 0. The values are those of the file, before any transform.
@@ -28,6 +28,7 @@ def signal_in_peaks(signal: Signal, peaks: Cover) -> float:
     Args:
         signal: the track.
         peaks: intervals of the same genome.
+        chromosomes: to look at, where peaks are known of some alone; all of the genome if not given.
 
     Returns:
         The sum of the signal in peaks over its sum everywhere; NaN for a track without signal, or one with values of
@@ -42,7 +43,7 @@ def signal_in_peaks(signal: Signal, peaks: Cover) -> float:
     runs = dict(tuple(peaks.runs().groupby("chrom")))
     low, high, inside, total = 0.0, 0.0, 0.0, 0.0
     for number, (chrom, size) in enumerate(signal.sizes.items()):
-        if not signal.measured[number]:
+        if not signal.measured[number] or (chromosomes is not None and chrom not in chromosomes):
             continue
         start, end = (
             runs[chrom][name].to_numpy(np.int64).clip(max=size) if chrom in runs else np.zeros(0, np.int64)

@@ -15,6 +15,12 @@ class SignalFiles(Settings):
     """One assay's signal: a file without strand, or one for each strand."""
 
     name: str = Field(min_length=1, description="name of the assay; its strands are called NAME+ and NAME-")
+    cell: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the cell type it was measured in: in all tables, or in none; targets of one name in several cells "
+        "are one track, and every cell has the same inputs",
+    )
     signal: Path | None = Field(default=None, description="bigWig or bedGraph of a signal without strand")
     plus: Path | None = Field(default=None, description="bigWig or bedGraph of the forward strand")
     minus: Path | None = Field(default=None, description="bigWig or bedGraph of the reverse strand")
@@ -47,6 +53,11 @@ class SignalFiles(Settings):
     def given(self) -> bool:
         """Whether any file of signal is named."""
         return self.signal is not None or self.plus is not None
+
+    @property
+    def changed(self) -> bool:
+        """Whether its values are read as anything but what the files hold, 0 where there is nothing."""
+        return self.transform != "none" or self.missing_quantile is not None
 
     def files(self) -> list[Path]:
         """Return the files this table names."""

@@ -1,0 +1,145 @@
+"""Models that answer for each bin of a window, held against what was measured there."""
+
+from dataclasses import dataclass
+from itertools import tee
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from strandwise.analysis.asking import Deviation
+from strandwise.data.batches import read_batch
+from strandwise.data.windows import LabelledWindows
+from strandwise.layers import Head
+from strandwise.prediction import Predictor
+from strandwise.scores.bootstrap import Statistic, auroc_of_counts, average_precision_of_counts
+from strandwise.scores.metrics import classification_metrics
+from strandwise.scores.regression import mean_squared_error, pearson, poisson_nll, spearman
+
+VALUES = 1 << 22
+"""Numbers that a model is asked for at a time."""
+
+LEVELS = 1024
+"""Steps of predictions, equally often reached, by which yes/no labels are resampled."""
+
+
+@dataclass(frozen=True)
+class BinAnswers:
+    """What a model says of the bins of windows, beside what is known of them.
+
+    Attributes:
+        head: that says it.
+        measured: labels or coverage, ``(windows, tracks, bins)`` float32.
+        predicted: probabilities or coverage, ``(windows, tracks, bins)`` float32.
+        reverse: the means over bins of what is said of the reverse complement, as the model gives them,
+            ``(windows, tracks)``.
+        weights: 0 where a track is not known; ``(windows, tracks)``.
+        max_deviation: the largest difference between strands, |d| / (1 + max|f|) on logits.
+        mean_deviation: the mean difference, on the same scale.
+    """
+
+    head: Head
+    measured: NDArray[np.float32]
+    predicted: NDArray[np.float32]
+    reverse: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    max_deviation: float
+    mean_deviation: float
+
+
+def ask_bins(predictor: Predictor, windows: LabelledWindows, head: Head) -> BinAnswers:
+    """Ask a model for the bins of windows and of their reverse complements.
+
+    Args:
+        predictor: the model.
+        windows: at least one, with what the head is compared with.
+        head: that answers for bins.
+    """
+    size = max(1, min(512, VALUES // (windows.input_bp * max(4, len(head.tracks)))))
+    starts = range(0, len(windows), size)
+    read = (read_batch(windows, [head], np.arange(at, min(at + size, len(windows)))) for at in starts)
+    deviation = Deviation(head)
+    parts: list[tuple[Tensor, ...]] = []
+    ahead, here = tee(read)
+    asked = predictor.both_strands(batch.inputs for batch in ahead)
+    for batch, (forward, reverse) in zip(here, asked, strict=True):
+        said, turned = forward[head.name], reverse[head.name]
+        deviation.add(said, turned)
+        other = head.activate(turned).mean(-1)
+        parts.append((batch.targets[head.name], head.activate(said).float(), other, batch.weights[head.name]))
+    measured, predicted, other, weights = (torch.cat(values).numpy() for values in zip(*parts, strict=True))
+    return BinAnswers(head, measured, predicted, other, weights, deviation.max, deviation.mean)
+
+
+def judge_labels(answers: BinAnswers, column: int) -> tuple[dict[str, float], dict[str, Statistic]]:
+    """Return the metrics of yes/no labels of one track over all bins, and those that can be resampled by window.
+
+    Resampled metrics rest on predictions in `LEVELS` steps; the metrics themselves do not.
+    """
+    known = answers.weights[:, column] > 0
+    labels, predicted = answers.measured[known, column], answers.predicted[known, column]
+    metrics = classification_metrics(labels.ravel(), predicted.ravel(), np.ones(labels.size))
+    counts = _counts_by_window(labels, predicted)
+    return metrics, {
+        "auroc": lambda rows: auroc_of_counts(*counts[rows].sum(0)),
+        "aupr": lambda rows: average_precision_of_counts(*counts[rows].sum(0)),
+    }
+
+
+def judge_coverage(answers: BinAnswers, column: int) -> tuple[dict[str, float], dict[str, Statistic]]:
+    """Return the metrics of coverage of one track over all bins, and those that can be resampled by window.
+
+    `pearson_per_window` is the mean over windows in which both vary.
+    """
+    known = answers.weights[:, column] > 0
+    measured, predicted = answers.measured[known, column], answers.predicted[known, column]
+    x, y = measured.ravel(), predicted.ravel()
+    sums = _sums_by_window(measured, predicted)
+    each = np.array([_pearson_of_sums(row) for row in sums])
+    metrics = {
+        "pearson": pearson(x, y),
+        "spearman": spearman(x, y),
+        "mse": mean_squared_error(x, y),
+        "poisson_nll": poisson_nll(x, y),
+        "pearson_per_window": _mean(each),
+        "n": float(known.sum()),
+    }
+    return metrics, {
+        "pearson": lambda rows: _pearson_of_sums(sums[rows].sum(0)),
+        "pearson_per_window": lambda rows: _mean(each[rows]),
+    }
+
+
+def _counts_by_window(labels: NDArray, predicted: NDArray) -> NDArray[np.int64]:
+    """Return how often each step of predictions is reached, ``(windows, 2, steps)``: by negatives, by positives."""
+    n = len(labels)
+    if not n:
+        return np.zeros((0, 2, 1), np.int64)
+    steps = int(min(LEVELS, max(64, (1 << 26) // n)))
+    some = predicted.ravel()[:: max(1, predicted.size // 1_000_000)]
+    edges = np.unique(np.quantile(some, np.linspace(0, 1, steps)[1:-1]))
+    step = np.searchsorted(edges, predicted.ravel(), side="right").reshape(n, -1)
+    code = (np.arange(n)[:, None] * 2 + labels.astype(np.int64)) * steps + step
+    return np.bincount(code.ravel(), minlength=2 * n * steps).reshape(n, 2, steps)
+
+
+def _sums_by_window(x: NDArray, y: NDArray) -> NDArray[np.float64]:
+    # About the means of all, so that squares do not swamp what varies.
+    x, y = (values - (values.mean(dtype=np.float64) if values.size else 0.0) for values in (x, y))
+    ones = np.full(len(x), x.shape[-1], dtype=np.float64)
+    return np.stack([ones, x.sum(-1), y.sum(-1), (x * x).sum(-1), (y * y).sum(-1), (x * y).sum(-1)], axis=1)
+
+
+def _pearson_of_sums(sums: NDArray[np.float64]) -> float:
+    n, x, y, xx, yy, xy = sums
+    spread = (n * xx - x * x) * (n * yy - y * y)
+    # Of constants rounding leaves a little more than nothing.
+    if n < 2 or (n * xx - x * x) <= 1e-12 * n * xx or (n * yy - y * y) <= 1e-12 * n * yy:
+        return float("nan")
+    return float(np.clip((n * xy - x * y) / np.sqrt(spread), -1, 1))
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
