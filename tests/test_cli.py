@@ -105,7 +105,7 @@ def test_models_are_listed_with_what_they_take(call: Callable) -> None:
     assert (code, err) == (0, "")
     rows = {cells[0]: cells[1:] for cells in map(cells_of, out.splitlines()) if cells[0] in names}
     assert rows["shrikumar_simulated"][:3] == ["window", "260", "1,981"]
-    assert rows["shrikumar_simulated"][3::2] == ["40", "regular(20) -> unstranded(1).pooled()"]
+    assert rows["shrikumar_simulated"][3::2] == ["40", "regular(20)"]
     # At least the output of the convolution, in megabytes.
     assert float(rows["shrikumar_simulated"][4]) >= 0.038
     assert rows["shrikumar_chip"][3] == "80"

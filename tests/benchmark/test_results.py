@@ -58,8 +58,8 @@ def test_rows_of_a_cell_take_the_place_of_its_old_ones(store: Results) -> None:
     for value in (0.1, 0.2):
         for key in KEYS[:2]:
             store.append(RESULTS, rows(key, value))
-    store.append(CURVES, [[*KEYS[0], 1, "0.5", "nan", "", "0.25"]])
-    store.append(CURVES, [[*KEYS[0], epoch, "0.5", "nan", "", "0.25"] for epoch in (1, 2)])
+    store.append(CURVES, [[*KEYS[0], 1, "0.5", "", "", "nan", "", "0.25"]])
+    store.append(CURVES, [[*KEYS[0], epoch, "0.5", "", "", "nan", "", "0.25"] for epoch in (1, 2)])
     table = store.read()
     assert len(table) == 12
     assert (table.loc[table["metric"] == "auroc", "value"] == 0.2).all()

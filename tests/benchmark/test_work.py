@@ -85,7 +85,8 @@ def test_rows_are_the_metrics_of_the_run(cells: dict[str, Cell], copied) -> None
         assert int(found[measure, "parameters", ""]) == sum(value.numel() for value in run.network.parameters())
     history = run.history
     assert [row[:5] for row in done.curves] == [[*cell.key, "1"], [*cell.key, "2"]]
-    assert [float(row[7]) for row in done.curves] == pytest.approx(history["valid_auroc"].tolist(), rel=1e-6)
+    for column, measure in ((6, "train_auroc"), (9, "valid_auroc")):
+        assert [float(row[column]) for row in done.curves] == pytest.approx(history[measure].tolist(), rel=1e-6)
 
 
 def test_each_measure_keeps_the_weights_of_its_own_epoch(finished) -> None:

@@ -270,6 +270,7 @@ def test_intervals_on_chromosomes_that_nobody_measured_have_no_label(trained: Ru
     peaks = {
         target.name: _written(tmp_path / f"{target.name}.bed", _without(target.peaks, "chr1"))
         for target in trained.experiment.targets
+        if target.peaks is not None
     }
     genome = Genome(trained.experiment.genome.fasta)  # pyright: ignore[reportOptionalMemberAccess]
     intervals = read_bed(_written(tmp_path / "at.bed", "".join(lines)))

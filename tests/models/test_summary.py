@@ -149,7 +149,8 @@ def test_numbers_and_types() -> None:
     profile = summarize(BPNet(BPNet.Options(filters=2)), 400)
     assert profile.answers == ("profile", "window")
     assert profile.heads == (stranded(1), stranded(1).pooled())
-    assert profile.row("bpnet")["strand types"] == "plain(2) -> stranded(1)"
+    row = profile.row("bpnet")
+    assert (row["features"], row["head"]) == ("plain(2)", "stranded(1)")
 
 
 def test_the_caller_s_random_numbers_stay() -> None:

@@ -16,6 +16,9 @@ _NEAREST = 8
 
 Frequencies = NDArray[np.float64]
 
+_OTHER_STRAND = np.array([4 * (3 - pair % 4) + 3 - pair // 4 for pair in range(16)])
+_ONE_OF_TWO = np.flatnonzero(np.arange(16) <= _OTHER_STRAND)
+
 
 @dataclass(frozen=True)
 class DinucleotideMatch:
@@ -63,8 +66,7 @@ def dinucleotide_frequencies(codes: ArrayLike) -> Frequencies:
     rows = np.arange(len(pair))[:, None]
     counts = np.bincount((17 * rows + pair).ravel(), minlength=17 * len(pair)).reshape(len(pair), 17)[:, :16]
     found = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    one, other = np.divmod(np.arange(16), 4)
-    return (found + found[:, 4 * (3 - other) + (3 - one)]) / 2
+    return (found + found[:, _OTHER_STRAND]) / 2
 
 
 def dinucleotides_of_windows(reader: Reader, n: int) -> Frequencies:
@@ -113,13 +115,19 @@ def match_dinucleotides(
     )
 
 
+def _apart(frequencies: Frequencies) -> Frequencies:
+    """Return the ten columns that both strands leave of sixteen, with the same distances: trees are faster on few."""
+    other = _OTHER_STRAND[_ONE_OF_TWO]
+    return frequencies[:, _ONE_OF_TWO] * np.where(other == _ONE_OF_TWO, 1, np.sqrt(2))
+
+
 def _nearest_free(wanted: Frequencies, candidates: Frequencies, used: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return a free candidate for each of `wanted`, and mark it as used."""
     chosen, waiting, neighbours = np.full(len(wanted), -1, dtype=np.int64), np.arange(len(wanted)), _NEAREST
     while len(waiting):
         free = np.flatnonzero(~used)
         near = min(neighbours, len(free))
-        distance, index = KDTree(candidates[free]).query(wanted[waiting], k=near)
+        distance, index = KDTree(_apart(candidates[free])).query(_apart(wanted[waiting]), k=near)
         distance, place = np.reshape(distance, (-1, near)), free[np.reshape(index, (-1, near))]
         while len(waiting):
             claims = np.where(used[place], np.inf, distance)
