@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from strandwise.experiment import Experiment
+from strandwise.experiment.network import answer_of
 from strandwise.experiment.reference import config_reference
-from strandwise.models import STRATEGIES
+from strandwise.models import MODELS, STRATEGIES
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,6 +32,22 @@ def test_links_in_the_docs_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+CONFIGS = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("text", CONFIGS, ids=range(len(CONFIGS)))
+def test_the_configs_of_the_docs_are_configs(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    experiment = Experiment.load(path)
+    assert answer_of(experiment) in experiment.model.architecture().answers
+
+
+def test_every_model_is_in_the_docs() -> None:
+    text = (ROOT / "docs" / "models.md").read_text()
+    assert [name for name in MODELS if f"`{name}`" not in text] == []
 
 
 def test_the_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
