@@ -24,6 +24,7 @@ simulate = typer.Typer(help="Write simulated data whose truth is known.", no_arg
 app.add_typer(simulate, name="simulate")
 app.add_typer(imports, name="import")
 # Names come from files: a track may well be called 'Reb1 [rep1]'.
+FEW_BLOCKS = 10
 SHOWN_METRICS = (
     *("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives"),
     *("jsd", "nll", "pearson", "spearman", "mse"),
@@ -328,6 +329,8 @@ def _shown_row(row: Mapping[str, object]) -> dict[str, object]:
 
 def _print_metrics(metrics: Mapping[str, Any]) -> None:
     _print_notes(metrics.get("notes", []))
+    blocks = metrics["bootstrap"]["blocks"]
+    few = f", which rests on {blocks} stretches of genome alone" if blocks < FEW_BLOCKS else ""
     for name, head in metrics["heads"].items():
         rows = [{"track": track, **values} for track, values in head["tracks"].items()]
         if len(rows) > 1:
@@ -340,7 +343,7 @@ def _print_metrics(metrics: Mapping[str, Any]) -> None:
         )
         for metric, (low, high) in head["ci"].items():
             screen.print(
-                f"Mean {metric}: {_number(head['mean'][metric])} (95 % interval {low:.3f} to {high:.3f})",
+                f"Mean {metric}: {_number(head['mean'][metric])} (95 % interval {low:.3f} to {high:.3f}{few})",
                 soft_wrap=True,
             )
     screen.print(f"Largest strand deviation: {metrics['strand']['max_deviation']:.2g}")

@@ -66,6 +66,8 @@ def test_a_folder_to_predict_in(folder: Path) -> None:
         ("bigwig.txt", ".\tA\n", "lies outside of"),
         ("bigwig.txt", "a.bw A\n", r"bigwig.txt, line 1: 1 fields in 'a.bw A': give 2, parted by tabs"),
         ("bigwig.txt", "a.bw\tA\nb.bw\tA\n", r"line 2: a second 'A'"),
+        ("bigwig.txt", "a.bw\tD\nb.bw\tD_fwd\nc.bw\tD_rev\n", "'D_fwd' is a strand, and 'D' is a track too: rename"),
+        ("bigwig.txt", "b.bw\t_fwd\nc.bw\t_rev\n", "'_fwd' is a strand, and nothing stands before it"),
         ("chip.txt", "a\tb\tc\td\n", "4 fields .* give 2 or 3"),
         ("chip.txt", "a\t\tc\n", "3 fields .* give 2 or 3"),
         ("meta.txt", "GEPC1\t1\n", r"meta.txt, line 1: 'GEPC1' is not a finite number"),

@@ -60,6 +60,14 @@ def test_columns_are_scaled_by_the_cells_that_train(path: Path) -> None:
     assert raw["liver"].tolist() == values[2, [3, 0]].tolist()
 
 
+def test_what_is_the_same_in_every_cell_that_trains_says_nothing_of_others() -> None:
+    # The standard deviation of three times 0.1 is not quite 0.
+    values = {cell: {"x": 0.1, "y": float(number)} for number, cell in enumerate("abc")} | {"held": {"x": 0.2, "y": 1}}
+    found = cell_columns(MetadataSettings(values=values), ["a", "b", "c"])
+    assert [row[0] for row in found.values()] == [0.0] * 4
+    assert found["held"][1] == 0.0
+
+
 def test_what_is_not_trained_on_changes_nothing(path: Path) -> None:
     before = cell_columns(MetadataSettings(table=path, pca=2), TRAINING)
     lines = path.read_text().splitlines()

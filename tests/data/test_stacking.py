@@ -53,6 +53,26 @@ def test_tracks_of_one_name_are_one_track() -> None:
     assert np.array_equal(found.reader.gather(rows, shifts), one_by_one)
 
 
+def test_cells_come_again_each_in_its_own_time() -> None:
+    parts = {
+        "x": windows(3, ("A",), 0, epochs=np.array([-1, 0, 1], np.int32)),
+        "y": windows(4, ("A",), 1, epochs=np.array([-1, 0, 1, 2], np.int32)),
+        "z": windows(1, ("A",), 2),
+    }
+    found = stack_cells(parts, ("A",))
+    seen = [found.rows_of_epoch(epoch).tolist() for epoch in range(6)]
+    assert seen == [
+        [0, 1, 3, 4, 7],
+        [0, 2, 3, 5, 7],
+        [0, 1, 3, 6, 7],
+        [0, 2, 3, 4, 7],
+        [0, 1, 3, 5, 7],
+        [0, 2, 3, 6, 7],
+    ]
+    part = found.take(np.array([7, 2, 6]))
+    assert [part.rows_of_epoch(epoch).tolist() for epoch in (1, 2)] == [[0, 1], [0, 2]]
+
+
 def test_windows_must_have_one_length() -> None:
     with pytest.raises(InputError, match="windows of cells must have one length, and they have none"):
         stack_cells({}, ())

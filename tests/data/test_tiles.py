@@ -77,9 +77,14 @@ def test_middles_are_bound_where_peaks_cover_enough(
     bases = [painted(table, genome.sizes) for table in peaks.values()]
     slow = [[each[name][at + 40 : at + 60].sum() >= enough for each in bases] for name, at in kept]
     assert every.labels.tolist() == slow
-    assert every.weights.all()
-    some = label_tiles(genome, peaks, WINDOWS, tiles.model_copy(update={"keep": "peaks"}), SPLIT)
+    seen = [set(table["chrom"]) for table in peaks.values()]
+    assert every.weights.tolist() == [[float(name in chroms) for chroms in seen] for name, _ in kept]
     positive = np.flatnonzero(every.labels.any(1))
+    if not len(positive):
+        with pytest.raises(InputError, match="without a positive label"):
+            label_tiles(genome, peaks, WINDOWS, tiles.model_copy(update={"keep": "peaks"}), SPLIT)
+        return
+    some = label_tiles(genome, peaks, WINDOWS, tiles.model_copy(update={"keep": "peaks"}), SPLIT)
     assert some.frame.equals(every.frame.iloc[positive].reset_index(drop=True))
     assert np.array_equal(some.labels, every.labels[positive])
     assert len(some) + sum(some.dropped.values()) == len(laid)
@@ -111,7 +116,8 @@ def test_dense_labels_are_those_of_each_bin(
     length = output_bp or 100
     batch = found.signals[TARGET].gather(np.arange(len(found)))
     assert batch.values.shape == (len(found), 2, length // bin_bp)
-    assert batch.weights.numpy().all()
+    seen = [set(table["chrom"]) for table in peaks.values()]
+    assert batch.weights.tolist() == [[float(name in chroms) for chroms in seen] for name in found.frame["chrom"]]
     for column, table in enumerate(peaks.values()):
         bases = painted(table, genome.sizes)
         for row, (chrom, at) in enumerate(zip(found.frame["chrom"], found.frame["start"], strict=True)):

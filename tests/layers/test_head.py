@@ -91,6 +91,19 @@ def test_the_mean_probability_of_sure_answers_is_exact(a: float, b: float, expec
         assert torch.isfinite(value.grad).all()
 
 
+def test_coverage_of_almost_nothing_has_a_mean_and_a_slope() -> None:
+    a = torch.tensor([-110.0, -110.0, -110.0, 2.0], requires_grad=True)
+    b = torch.tensor([-110.0, -200.0, 3.0, 2.0], requires_grad=True)
+    merged = LINKS["softplus"].mean(a, b)
+    half = torch.nn.functional.softplus(torch.tensor(3.0)) / 2
+    expected = torch.tensor([-110.0, -110 - math.log(2), float(torch.log(torch.expm1(half))), 2.0])
+    torch.testing.assert_close(merged, expected)
+    merged.sum().backward()
+    for value in (a, b):
+        assert value.grad is not None
+        assert torch.isfinite(value.grad).all()
+
+
 @pytest.mark.parametrize("link", ["softmax", "log1p"])
 def test_other_links_stand_large_numbers_too(link: str) -> None:
     a = torch.tensor([[1000.0, 0.0, -1000.0]], requires_grad=True)

@@ -95,6 +95,11 @@ def test_shared_weights_see_as_far_to_either_side() -> None:
     assert one.span_bp < both.span_bp < one.span_bp + 20
 
 
+def test_stages_have_names_of_their_own_however_taps_lie() -> None:
+    network = build("standard", 100, dilations=(3, 3, 9))
+    assert [*network.stages] == ["strided", "dilated1", "dilated2", "dilated3", "transposed", "hidden"]
+
+
 def test_pooled_positions_have_a_middle() -> None:
     with pytest.raises(ConfigError, match=r"model\.pool_width: pool_width 4 has no middle: use 3 or 5"):
         build("standard", 100, pool_width=4)

@@ -21,7 +21,9 @@ VALUES = 1 << 22
 """Numbers that a model is asked for at a time."""
 
 LEVELS = 1024
-"""Steps of predictions, equally often reached, by which yes/no labels are resampled."""
+"""Steps of predictions, equally often reached, by which yes/no labels are resampled; fewer for many windows."""
+
+_COUNTS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -111,17 +113,17 @@ def judge_coverage(answers: BinAnswers, column: int) -> tuple[dict[str, float], 
     }
 
 
-def _counts_by_window(labels: NDArray, predicted: NDArray) -> NDArray[np.int64]:
+def _counts_by_window(labels: NDArray, predicted: NDArray) -> NDArray[np.int32]:
     """Return how often each step of predictions is reached, ``(windows, 2, steps)``: by negatives, by positives."""
     n = len(labels)
     if not n:
-        return np.zeros((0, 2, 1), np.int64)
-    steps = int(min(LEVELS, max(64, (1 << 26) // n)))
+        return np.zeros((0, 2, 1), np.int32)
+    steps = int(min(LEVELS, max(64, _COUNTS // n)))
     some = predicted.ravel()[:: max(1, predicted.size // 1_000_000)]
     edges = np.unique(np.quantile(some, np.linspace(0, 1, steps)[1:-1]))
     step = np.searchsorted(edges, predicted.ravel(), side="right").reshape(n, -1)
     code = (np.arange(n)[:, None] * 2 + labels.astype(np.int64)) * steps + step
-    return np.bincount(code.ravel(), minlength=2 * n * steps).reshape(n, 2, steps)
+    return np.bincount(code.ravel(), minlength=2 * n * steps).reshape(n, 2, steps).astype(np.int32)
 
 
 def _sums_by_window(x: NDArray, y: NDArray) -> NDArray[np.float64]:

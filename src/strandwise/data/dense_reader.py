@@ -19,8 +19,8 @@ class DenseReader:
     """Reads, for each bin in the middle of windows, whether it is bound: more than half of its bases lie in peaks.
 
     With bins of 1 bp that is one label a base (Gupta & Rush 2017, Dataset 2). Past the ends of a chromosome nothing
-    is bound. A window that lies wholly off its chromosome, or on a chromosome without a peak of any track, which was
-    perhaps never measured, has weight 0.
+    is bound. A track has weight 0 in a window that lies wholly off its chromosome, and on a chromosome without a peak
+    of it, where it was perhaps never measured.
 
     Args:
         windows: chrom, start, end; all of one length.
@@ -55,10 +55,10 @@ class DenseReader:
         self._labels = DenseLabels(middles, peaks, sizes)
         self.bin_bp, self.output_bp = bin_bp, self._labels.length_bp
         self.type: StrandType = unstranded(len(peaks))
-        seen = [name for frame in peaks.values() for name in pd.unique(frame["chrom"])]
         size = middles["chrom"].map(sizes).to_numpy(dtype=np.int64)
         self._start, self._size = middles["start"].to_numpy(dtype=np.int64), size
-        self._measured = middles["chrom"].isin(seen).to_numpy()
+        seen = [middles["chrom"].isin(pd.unique(frame["chrom"])) for frame in peaks.values()]
+        self._measured = np.stack(seen, axis=1)
 
     def __len__(self) -> int:
         return len(self._start)
@@ -90,8 +90,8 @@ class DenseReader:
             bases = (2 * held > self.bin_bp).astype(np.uint8)
         values = torch.from_numpy(bases)
         start = self._start[rows] if shifts is None else self._start[rows] + shifts
-        known = self._measured[rows] & (start < self._size[rows]) & (start + self.output_bp > 0)
-        weights = torch.from_numpy(known.astype(np.float32))[:, None].repeat(1, self.type.channels)
+        on = (start < self._size[rows]) & (start + self.output_bp > 0)
+        weights = torch.from_numpy((self._measured[rows] & on[:, None]).astype(np.float32))
         if turned is not None:
             # A quarter of the bytes that they are once they are floating point.
             turn_rows(values, turned, self.type)

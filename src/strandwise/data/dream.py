@@ -168,6 +168,7 @@ def label_bins(
     notes: Sequence[str] = (),
     packed: PackedGenome | None = None,
     roles: Mapping[str, str] | None = None,
+    single: bool | None = None,
 ) -> LabelledWindows:
     """Return windows around bound bins and around unbound ones, fresh ones for each epoch of training.
 
@@ -190,6 +191,7 @@ def label_bins(
         notes: what is known already.
         packed: the genome as it is read, where several cells share it; read here if not given.
         roles: the split of windows by where they lie, of a cell; see `roles_of_cell`.
+        single: whether the model learns a single factor; whether there is one here, if not given.
 
     Raises:
         InputError: a peak past its chromosome's end, no peak, or no bin left to draw from.
@@ -201,7 +203,12 @@ def label_bins(
     roles = roles_of_cell(split) if roles is None else roles
     places = _Places(windows, held_out_regions(split, genome.sizes), sizes, roles)
     dropped: Counter[str] = Counter()
-    positives = places.around(_positives(grid, states, peaks, windows, bins, blacklist, dropped), dropped)
+    if len(peaks) == 1 and single is not False:
+        (one,) = peaks.values()
+        positives = _around_peaks(grid, one, windows, bins, blacklist, dropped)
+    else:
+        positives = _bound_bins(grid, states, windows)
+    positives = places.around(positives, dropped)
     offered = _offered(genome, grid, states, peaks, places, bins)
     parts = [positives[positives["split"] != "test"] if bins.all_of_test else positives]
     for name in SPLITS:
@@ -280,19 +287,19 @@ def _states(grid: BinGrid, peaks: Peaks, blacklist: pd.DataFrame | None, bins: B
     return bin_states(grid, peaks.conservative, peaks.relaxed, blacklist=blacklist, least_bp=bins.least)
 
 
-def _positives(
+def _bound_bins(grid: BinGrid, states: np.ndarray, windows: WindowSettings) -> pd.DataFrame:
+    bound = np.flatnonzero((states == BinState.BOUND).any(1) & (states != BinState.BLACKLISTED).all(1))
+    return _rows_frame(grid, bound, "peak", windows.jitter_bp)
+
+
+def _around_peaks(
     grid: BinGrid,
-    states: np.ndarray,
-    peaks: Mapping[str, Peaks],
+    one: Peaks,
     windows: WindowSettings,
     bins: BinSettings,
     blacklist: pd.DataFrame | None,
     dropped: Counter[str],
 ) -> pd.DataFrame:
-    if len(peaks) > 1:
-        bound = np.flatnonzero((states == BinState.BOUND).any(1) & (states != BinState.BLACKLISTED).all(1))
-        return _rows_frame(grid, bound, "peak", windows.jitter_bp)
-    (one,) = peaks.values()
     found = positive_bins(
         one.on(grid.sizes).conservative,
         grid.sizes,

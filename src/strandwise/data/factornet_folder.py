@@ -93,14 +93,22 @@ def expand_factornet(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _inputs(signals: Mapping[str, str], cell: str) -> list[dict[str, Any]]:
-    """Return the inputs; a pair of strands stands where its first does."""
-    found = []
+    """Return the inputs; a pair of strands stands where its first does.
+
+    Raises:
+        InputError: a pair without a name, or with that of another track.
+    """
+    found, paired = [], set[str]()
     for name, path in signals.items():
         stem = name.removesuffix(_FORWARD) if name.endswith(_FORWARD) else name.removesuffix(_REVERSE)
         plus, minus = signals.get(stem + _FORWARD), signals.get(stem + _REVERSE)
         if stem == name or plus is None or minus is None:
             found.append({"name": name, "cell": cell, "signal": path})
-        elif not any(each["name"] == stem for each in found):
+        elif not stem or stem in signals:
+            other = f"'{stem}' is a track too" if stem else "nothing stands before it"
+            raise InputError(f"bigwig.txt of cell '{cell}': '{name}' is a strand, and {other}: rename the pair.")
+        elif stem not in paired:
+            paired.add(stem)
             found.append({"name": stem, "cell": cell, "plus": plus, "minus": minus})
     return found
 

@@ -190,8 +190,9 @@ def cell_columns(settings: MetadataSettings, training: Sequence[str]) -> dict[st
         values = _components(values, learned, settings.pca, settings.standardise, where)
     elif settings.standardise:
         sd = learned.std(0)
-        # Nothing can be learned of a column that is the same in every cell.
-        values = np.where(sd > 0, (values - learned.mean(0)) / np.where(sd > 0, sd, 1), 0)
+        # Nothing can be learned of a column that is the same in every cell, but for rounding.
+        varies = sd > 1e-10 * np.abs(learned).max(0, initial=0)
+        values = np.where(varies, (values - learned.mean(0)) / np.where(varies, sd, 1), 0)
     return {str(cell): row for cell, row in zip(table.index, values, strict=True)}
 
 

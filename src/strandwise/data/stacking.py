@@ -11,7 +11,7 @@ from strandwise.data.reading import stack_readers
 from strandwise.data.signals import Measured
 from strandwise.data.signals.cells import CellReader
 from strandwise.data.splits import ELSEWHERE
-from strandwise.data.windows import LabelledWindows
+from strandwise.data.windows import LabelledWindows, epochs_of
 from strandwise.errors import InputError
 from strandwise.strand import unstranded
 
@@ -67,6 +67,8 @@ def stack_cells(parts: Mapping[str, LabelledWindows], tracks: Sequence[str]) -> 
         dropped=dropped,
         notes=_notes(parts),
         epochs=_filled([part.epochs for part in parts.values()], sizes, -1),
+        # One cell may have negatives for fewer epochs than another, and then begins with its first again.
+        turns=_filled([_turns(part) for part in parts.values()], sizes, 1),
         slack=_filled([part.slack for part in parts.values()], sizes, 0),
         signals=_signals(parts, sizes, tracks),
     )
@@ -98,6 +100,10 @@ def _filled(arrays: Sequence[np.ndarray | None], sizes: Sequence[int], empty: in
     shape, dtype = some.shape[1:], some.dtype
     pairs = zip(arrays, sizes, strict=True)
     return np.concatenate([np.full((n, *shape), empty, dtype) if a is None else a for a, n in pairs])
+
+
+def _turns(part: LabelledWindows) -> np.ndarray | None:
+    return None if part.epochs is None else np.full(len(part), epochs_of(part.epochs), np.int32)
 
 
 def _notes(parts: Mapping[str, LabelledWindows]) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def label_tiles(
 
     The first begins at the first base of its chromosome, and all lie on it whole. Windows that overlap the blacklist,
     straddle the border of a split, or hold too much unknown or unmappable sequence are dropped and counted. Labels
-    are those of `label_as_tiles`.
+    are those of `label_as_tiles`; a track without a peak on a chromosome was not measured there, and has weight 0.
 
     Args:
         genome: the genome.
@@ -132,11 +132,11 @@ def label_tiles(
     packed = packed or PackedGenome(genome, [], windows.input_bp + windows.jitter_bp)
     packed.include(genome, sizes)
     origin = packed.origin(frame["chrom"].to_numpy(), frame["start"].to_numpy())
-    nothing = np.ones((len(frame), len(peaks)), dtype=np.float32)
+    known = np.stack([frame["chrom"].isin(pd.unique(each["chrom"])) for each in peaks.values()], axis=1)
     found = LabelledWindows(
         frame=frame,
-        labels=nothing,
-        weights=nothing,
+        labels=np.zeros(known.shape, np.float32),
+        weights=known.astype(np.float32),
         tracks=tuple(peaks),
         reader=GenomeReader(packed, origin, windows.input_bp),
         input_bp=windows.input_bp,

@@ -92,8 +92,8 @@ class LabelledWindows:
         notes: what a person should know, such as chromosome names that were reconciled.
         signals: readers of signal in the same windows: "signal" and "control" go into a model beside the DNA,
             "target" is what it should say.
-        epochs: ``(windows,)``; the epoch of training that sees a window, -1 for every one; all of them if None. Once
-            the last of them is past, the first comes again.
+        epochs: ``(windows,)``; the epoch of training that sees a window, -1 for every one; all of them if None.
+        turns: ``(windows,)``; after how many epochs a window comes again; once all have been seen, if None.
         metadata: ``(windows, columns)`` float32; what is known of each window as a whole, if anything.
         slack: ``(windows, 2)``; how far training may shift each to the left and to the right, in place of a jitter.
     """
@@ -108,6 +108,7 @@ class LabelledWindows:
     notes: Sequence[str] = ()
     signals: Mapping[str, Measured] = field(default_factory=dict)
     epochs: np.ndarray | None = None
+    turns: np.ndarray | None = None
     slack: np.ndarray | None = None
     metadata: np.ndarray | None = None
 
@@ -124,6 +125,7 @@ class LabelledWindows:
             reader=self.reader.take(rows),
             signals={name: reader.take(rows) for name, reader in self.signals.items()},
             epochs=None if self.epochs is None else self.epochs[rows],
+            turns=None if self.turns is None else self.turns[rows],
             slack=None if self.slack is None else self.slack[rows],
             metadata=None if self.metadata is None else self.metadata[rows],
         )
@@ -132,7 +134,7 @@ class LabelledWindows:
         """Return the rows that an epoch of training sees, counted from 0."""
         if self.epochs is None or not len(self):
             return np.arange(len(self))
-        turns = max(int(self.epochs.max()) + 1, 1)
+        turns = epochs_of(self.epochs) if self.turns is None else self.turns
         return np.flatnonzero((self.epochs < 0) | (self.epochs == epoch % turns))
 
     def split(self, name: str) -> "LabelledWindows":
@@ -152,6 +154,11 @@ class LabelledWindows:
             counts = {track: int(n) for track, n in zip(self.tracks, positives, strict=True)}
             rows.append({"split": name, "windows": int(here.sum()), **counts})
         return rows
+
+
+def epochs_of(epochs: np.ndarray) -> int:
+    """Return how many epochs windows are meant for that each say which one sees them."""
+    return max(int(epochs.max(initial=-1)) + 1, 1)
 
 
 def dropped_notes(dropped: Mapping[str, int]) -> list[str]:

@@ -230,6 +230,13 @@ class Experiment(Settings):
                 f"tiles.least_bp = {tiles.least_bp} is more than windows.label_bp = {self.windows.label_bp}: make it "
                 "smaller"
             )
+        spare = self.windows.input_bp - self.windows.label_bp
+        if not tiles.dense and spare % 2:
+            raise ValueError(
+                f"windows.label_bp = {self.windows.label_bp} has no middle place in windows.input_bp = "
+                f"{self.windows.input_bp}, so labels would move when a window is turned: make label_bp "
+                f"{self.windows.label_bp - 1} or {self.windows.label_bp + 1}"
+            )
         if not tiles.dense and tiles.only_peaks and len({target.name for target in self.targets}) == 1:
             raise ValueError(
                 "with one target, [tiles] would keep windows that it binds and nothing else: set tiles.keep = 'all'"

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from strandwise.data.reading import PackedGenome
 from strandwise.data.sequences import read_sequence_sets
 from strandwise.data.signals import Signal
 from strandwise.data.splits import roles_of_cell
-from strandwise.data.stacking import stack_cells, with_roles
+from strandwise.data.stacking import CELL, stack_cells, with_roles
 from strandwise.data.tiles import TileSettings, label_as_tiles, label_tiles
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, listing
@@ -62,7 +63,7 @@ def _read(experiment: Experiment) -> LabelledWindows:
     if experiment.sequences:
         return read_sequence_sets(experiment.sequences, windows.input_bp, split, jitter_bp=windows.jitter_bp, seed=seed)
     genome = open_genome(experiment)
-    found = _read_cells(experiment, genome) if experiment.cells else _read_one(experiment, genome)
+    found = _read_cells(experiment, genome) if experiment.cells else _read_one(experiment, genome, _Part(seed))
     found = with_metadata(found, experiment, genome)
     return with_signals(found, experiment, genome, passes=experiment.training.epochs)
 
@@ -71,32 +72,47 @@ def _read_cells(experiment: Experiment, genome: Genome) -> LabelledWindows:
     """Return the windows of every cell that has targets, which share one genome in memory."""
     bin_bp = 0 if experiment.bins is None else experiment.bins.bin_bp
     packed = PackedGenome(genome, [], experiment.windows.input_bp + experiment.windows.jitter_bp + bin_bp)
+    tracks = [target.name for target in experiment.of_any_cell.targets]
     parts = {}
     for cell in cells_of(experiment.targets):
         roles = roles_of_cell(experiment.split, cell)
         # Its negatives do not depend on which other cells there are.
         seed = [experiment.windows.seed, zlib.crc32(cell.encode())]
-        here = experiment.of_cell(cell)
-        parts[cell] = _read_one(here, genome, int(np.random.SeedSequence(seed).generate_state(1)[0]), packed, roles)
-    tracks = [target.name for target in experiment.of_any_cell.targets]
-    return stack_cells(parts, tracks)
+        part = _Part(int(np.random.SeedSequence(seed).generate_state(1)[0]), packed, roles, single=len(tracks) == 1)
+        parts[cell] = _read_one(experiment.of_cell(cell), genome, part)
+    found = stack_cells(parts, tracks)
+    return replace(found, notes=(*found.notes, *_idle_cells(experiment, found)))
 
 
-def _read_one(
-    experiment: Experiment,
-    genome: Genome,
-    seed: int | None = None,
-    packed: PackedGenome | None = None,
-    roles: Mapping[str, str] | None = None,
-) -> LabelledWindows:
+def _idle_cells(experiment: Experiment, windows: LabelledWindows) -> list[str]:
+    """Say which held-out cells have no window left."""
+    split, cell = windows.frame["split"], windows.frame[CELL]
+    held_out = {"valid": experiment.split.valid_cells, "test": experiment.split.test_cells}
+    return [
+        f"split.{name}_cells names '{each}', of which no window lies where {name} does"
+        for name, cells in held_out.items()
+        for each in cells
+        if not ((split == name) & (cell == each)).any()
+    ]
+
+
+class _Part(NamedTuple):
+    """What the windows of one cell share with those of the others."""
+
+    seed: int
+    packed: PackedGenome | None = None
+    roles: Mapping[str, str] | None = None
+    single: bool | None = None
+
+
+def _read_one(experiment: Experiment, genome: Genome, part: _Part) -> LabelledWindows:
     """Return the windows of one cell, or of all there is, by the recipe of the config."""
-    seed = experiment.windows.seed if seed is None else seed
     if experiment.tiles is not None:
-        return with_roles(_read_tiles(experiment, experiment.tiles, genome, packed), roles)
+        return with_roles(_read_tiles(experiment, experiment.tiles, genome, part.packed), part.roles)
     if experiment.chunks is not None:
-        return with_roles(_read_chunks(experiment, experiment.chunks, genome, packed), roles)
+        return with_roles(_read_chunks(experiment, experiment.chunks, genome, part.packed), part.roles)
     if experiment.bins is not None:
-        return _read_bins(experiment, experiment.bins, genome, seed, packed, roles)
+        return _read_bins(experiment, experiment.bins, genome, part)
     peaks, notes = read_targets(experiment.targets, genome, experiment.split.exclude)
     return label_peaks(
         genome,
@@ -105,21 +121,14 @@ def _read_one(
         experiment.split,
         experiment.negatives,
         blacklist=experiment.genome.blacklist if experiment.genome else None,
-        seed=seed,
         notes=notes,
-        packed=packed,
-        roles=roles,
+        seed=part.seed,
+        packed=part.packed,
+        roles=part.roles,
     )
 
 
-def _read_bins(
-    experiment: Experiment,
-    bins: BinSettings,
-    genome: Genome,
-    seed: int,
-    packed: PackedGenome | None,
-    roles: Mapping[str, str] | None,
-) -> LabelledWindows:
+def _read_bins(experiment: Experiment, bins: BinSettings, genome: Genome, part: _Part) -> LabelledWindows:
     peaks, notes = read_bin_targets(experiment, genome)
     barred, said = read_barred(experiment, genome)
     return label_bins(
@@ -131,10 +140,8 @@ def _read_bins(
         per_peak=experiment.negatives.per_peak,
         epochs=experiment.training.epochs,
         blacklist=barred["blacklist"],
-        seed=seed,
         notes=[*notes, *said],
-        packed=packed,
-        roles=roles,
+        **part._asdict(),
     )
 
 

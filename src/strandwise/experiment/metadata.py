@@ -12,6 +12,7 @@ from strandwise.data.peaks import read_intervals
 from strandwise.data.stacking import CELL
 from strandwise.data.windows import LabelledWindows
 from strandwise.experiment.config import Experiment
+from strandwise.experiment.network import output_bp
 from strandwise.genome import Genome
 
 CellColumns = Mapping[str, Sequence[float]]
@@ -44,7 +45,8 @@ def with_metadata(
 ) -> LabelledWindows:
     """Return windows with what is known of each as a whole, if the config names anything.
 
-    Genes and islands are looked for in what is labelled of a window: its middle bin or `label_bp`.
+    Genes and islands are looked for in what is labelled of a window: its middle bin, `label_bp`, or all whose signal
+    or labels are predicted.
 
     Args:
         windows: on the genome, with a column "cell" where cells are described.
@@ -61,12 +63,19 @@ def with_metadata(
     record = (kept or {}).get("metadata")
     of_cells = columns_of_cells(experiment) if record is None else record["cells"]
     features, notes = _features(experiment, genome)
-    length = experiment.windows.label_bp if experiment.bins is None else experiment.bins.bin_bp
+    length = _labelled_bp(experiment)
     start = windows.frame["start"].to_numpy() + windows.input_bp // 2 - length // 2
     cells = windows.frame[CELL].to_numpy() if CELL in windows.frame else None
     middle = windows.frame["chrom"].to_numpy(), start, start + length
     found = metadata_columns(cells, of_cells, middle, features)
     return replace(windows, metadata=found, notes=(*windows.notes, *notes))
+
+
+def _labelled_bp(experiment: Experiment) -> int:
+    if experiment.bins is not None:
+        return experiment.bins.bin_bp
+    along = experiment.predicts_signal or experiment.predicts_dense
+    return output_bp(experiment) if along else experiment.windows.label_bp
 
 
 def _features(experiment: Experiment, genome: Genome) -> tuple[dict[str, pd.DataFrame], list[str]]:

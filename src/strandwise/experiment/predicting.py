@@ -140,7 +140,9 @@ def windows_at(
     peaks: dict[str, pd.DataFrame] = {}
     bins = experiment.bins
     if labelled and bins is None:
-        peaks, _ = read_targets(experiment.targets, genome)
+        # Names that training never looked at need not be in the genome.
+        foreign = [name for name in experiment.split.exclude if name not in genome.sizes]
+        peaks, _ = read_targets(experiment.targets, genome, foreign)
     windows = label_intervals(genome, intervals, peaks, experiment.windows, bed)
     if labelled and bins is not None:
         factors, _ = read_bin_targets(experiment, genome)

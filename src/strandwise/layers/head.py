@@ -16,6 +16,10 @@ Link = Literal["identity", "logistic", "softmax", "softplus", "log1p"]
 Target = Literal["labels", "signal", "total", "mean"]
 
 
+_EXP_BELOW = -30.0
+"""Below this softplus and the exponential differ by less than a part in 10^13."""
+
+
 class LinkFunctions(NamedTuple):
     """A link, and how two answers are averaged on its far side.
 
@@ -38,9 +42,13 @@ def _logit_of_mean(a: Tensor, b: Tensor) -> Tensor:
     return yes - _log_mean_exp(functional.logsigmoid(-a), functional.logsigmoid(-b))
 
 
-def _inverse_softplus(y: Tensor) -> Tensor:
+def _softplus_of_mean(a: Tensor, b: Tensor) -> Tensor:
+    # Far below 0 softplus is exp, and would leave the numbers that there are.
+    small = torch.maximum(a, b) < _EXP_BELOW
+    y = (functional.softplus(a) + functional.softplus(b)) / 2
+    y = torch.where(small, torch.ones_like(y), y)
     # log(exp(y) - 1), where exp(y) may be too large.
-    return y + torch.log(-torch.expm1(-y))
+    return torch.where(small, _log_mean_exp(a, b), y + torch.log(-torch.expm1(-y)))
 
 
 LINKS: dict[str, LinkFunctions] = {
@@ -49,9 +57,7 @@ LINKS: dict[str, LinkFunctions] = {
     "softmax": LinkFunctions(
         lambda x: torch.softmax(x, -1), lambda a, b: _log_mean_exp(torch.log_softmax(a, -1), torch.log_softmax(b, -1))
     ),
-    "softplus": LinkFunctions(
-        functional.softplus, lambda a, b: _inverse_softplus((functional.softplus(a) + functional.softplus(b)) / 2)
-    ),
+    "softplus": LinkFunctions(functional.softplus, _softplus_of_mean),
     "log1p": LinkFunctions(torch.expm1, _log_mean_exp),
 }
 

@@ -160,6 +160,12 @@ def assemble(
     given = {"control": control, "metadata": metadata}
     late = {name: kind for name in LATE if (kind := given[name]) is not None}
     stages = architecture.stages()
+    names = [stage.name for stage in stages]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ConfigError(
+            f"two stages of {type(architecture).__name__} are named '{twice[0]}': give each its own name."
+        )
     units = _units(stages, strand)
     features, layers = Features(dna() if signal is None else dna() + signal, input_bp), []
     parts: list[nn.Module] = []

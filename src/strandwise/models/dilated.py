@@ -68,7 +68,7 @@ class Dilated(DenseLabelling):
                 conv = same_convolution(features, hidden, filters, options.kernel_size, dilation)
                 return self._pooled(self.layer(conv), features, number)
 
-            return Stage(f"dilated{dilation}", build)
+            return Stage(f"dilated{number - 1}", build)
 
         def transposed(features: Features, hidden: Hidden) -> TypedModule:
             return self.layer(resizing.up(features, hidden, others))

@@ -64,7 +64,6 @@ class FactorNet(Architecture):
             return self
 
     options: Options
-    usual_bp = 1002
     small: ClassVar = {"filters": 3, "kernel_size": 5, "pool_width": 9, "recurrent": 2, "dense": 4}
 
     def stages(self) -> list[Stage]:

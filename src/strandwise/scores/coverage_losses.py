@@ -25,6 +25,9 @@ CoverageLoss = Literal[
 ]
 """The losses by which coverage can be learned."""
 
+CORRELATIONS = ("pearson", "pearson_mse", "pearson_poisson")
+"""Losses that are not sums over windows, so that they depend on which windows are in a batch together."""
+
 _LOG_FLOOR = 1e-8
 _LEAST_SPREAD = 1e-12
 
@@ -102,7 +105,8 @@ def poisson_multinomial(predictions: Tensor, targets: Tensor, weights: Tensor, t
 def multinomial_mse(predictions: Tensor, targets: Tensor, weights: Tensor, alpha: float = 1e-7) -> Tensor:
     """Return the squared error plus `alpha` times the multinomial loss of shapes ("multinomialnll_mse_reg" of GOPHER).
 
-    The shares of bins are predicted coverage over its total; GOPHER's code reads the same numbers as logits.
+    The shares of bins are predicted coverage over its total; GOPHER's code reads the same numbers as logits, and adds
+    up the losses of tracks, of which this is the mean.
     """
     losses = _shape(*_in_bins(predictions, targets, weights))
     return mse(predictions, targets, weights) + alpha * weighted_mean(losses, weights)

@@ -20,9 +20,12 @@ from strandwise.errors import InputError, RunError
 from strandwise.files import writing_errors
 from strandwise.layers import Head
 from strandwise.models import SequenceModel, StrandSettings, WithBias
+from strandwise.scores.coverage_losses import CORRELATIONS
 from strandwise.training.callbacks import Checkpoint, Decay, History, Patience
 from strandwise.training.module import Trainable
 from strandwise.training.settings import TrainingSettings, falls, measures, processes
+
+_VALUES_AT_ONCE = 1 << 24
 
 
 def fit(
@@ -85,7 +88,7 @@ def fit(
         _trainer(settings, folder, [History(folder / "history.csv", measures(heads)), *decay, stop, *keep]).fit(
             module,
             training_loader(batches, settings.workers),
-            ordered_loader(valid, heads, _judged_at_once(heads, settings)),
+            ordered_loader(_mixed(valid, heads), heads, _judged_at_once(heads, settings)),
             ckpt_path=last,
             weights_only=True,
         )
@@ -131,14 +134,25 @@ def balanced_losses(heads: Sequence[Head], train: LabelledWindows, settings: Tra
 
 def _totals(windows: LabelledWindows) -> tuple[np.ndarray, np.ndarray]:
     """Return the total counts ``(windows, tracks)`` of targets with signal, and whether they are known."""
-    reader, rows = windows.signals[TARGET], np.arange(len(windows))
-    parts = [reader.gather(part) for part in np.array_split(rows, max(1, len(rows) // 1000))]
-    totals = np.concatenate([part.values.sum(-1).numpy() for part in parts])
-    return totals, np.concatenate([part.weights.numpy() > 0 for part in parts])
+    reader, n = windows.signals[TARGET], len(windows)
+    size = max(1, _VALUES_AT_ONCE // (reader.type.channels * windows.input_bp))
+    totals, known = [], []
+    for at in range(0, n, size):
+        part = reader.gather(np.arange(at, min(at + size, n)))
+        totals.append(part.values.sum(-1).numpy())
+        known.append(part.weights.numpy() > 0)
+    return np.concatenate(totals), np.concatenate(known)
 
 
 def _positions(windows: LabelledWindows) -> int:
     return windows.signals[TARGET].gather(np.arange(1)).values.shape[-1]
+
+
+def _mixed(valid: LabelledWindows, heads: Sequence[Head]) -> LabelledWindows:
+    """Return windows in one random order where a loss is not a sum over them, such as a correlation."""
+    if all(head.loss not in CORRELATIONS for head in heads):
+        return valid
+    return valid.take(np.random.default_rng(0).permutation(len(valid)))
 
 
 def _judged_at_once(heads: Sequence[Head], settings: TrainingSettings) -> int:

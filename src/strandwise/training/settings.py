@@ -64,7 +64,8 @@ class TrainingSettings(Settings):
         "median total of a training window (ChromBPNet), and at least 1",
     )
     monitor: Measure = Field(
-        default="valid_auroc", description="chooses the best epoch; valid_loss where profiles are predicted"
+        default="valid_auroc",
+        description="chooses the best epoch; valid_loss where signal, or labels in bins, are predicted",
     )
     also_monitor: tuple[Measure, ...] = Field(
         default=(), description="choose the best epoch by these too; kept as `weights.MEASURE.safetensors`"
