@@ -145,6 +145,18 @@ def test_one_factor_has_a_window_a_peak_that_keeps_it_when_shifted(genome: Genom
             assert any(np.array_equal(codes, genome_codes[s : s + 120]) for s in range(low, high + 1))
 
 
+def test_one_factor_of_a_model_of_several_is_labelled_bin_by_bin(genome: Genome, peaks: dict[str, Peaks]) -> None:
+    one = {"A": peaks["A"]}
+    shares = []
+    for single in (True, False):
+        found = label(genome, one, per_peak=0.2, single=single).split("train")
+        starts = found.frame.loc[found.frame["origin"] == "peak", "start"] + 40
+        shares.append((starts % BINS.step_bp == 0).mean())
+        assert found.slack is not None
+        assert found.slack.any() == single
+    assert shares[0] < shares[1] == 1
+
+
 def test_a_blacklist_bars_training_and_is_unbound_in_the_test(genome: Genome, peaks: dict[str, Peaks]) -> None:
     black = frame(("chr1", 1000, 3000), ("chr3", 1000, 1500))
     found = label(genome, peaks, blacklist=black)

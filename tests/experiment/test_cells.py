@@ -87,6 +87,16 @@ def test_each_window_is_of_its_cell(make: Make, simulated: SimulatedGenome) -> N
             assert not windows.weights[row, column] or windows.labels[row, column] == near
 
 
+def test_a_held_out_cell_that_lies_nowhere_is_told(make: Make, simulated: SimulatedGenome, tmp_path: Path) -> None:
+    few = tmp_path / "few.bed"
+    lines = simulated.peaks("CTCF", "beta").read_text().splitlines(keepends=True)
+    few.write_text("".join(line for line in lines if line.startswith("chr1\t")))
+    moved = [*TARGETS[:2], {**target("CTCF", "beta"), "peaks": str(few)}]
+    said = "split.test_cells names 'beta', of which no window lies where test does"
+    assert said in read_windows(make(targets=moved, negatives={"per_peak": 0})).notes
+    assert said not in read_windows(make()).notes
+
+
 def test_negatives_of_a_cell_do_not_depend_on_the_others(make: Make) -> None:
     both = read_windows(make()).frame
     alone = read_windows(make(targets=[TARGETS[2]], inputs=INPUTS, split={"test": ["chr4"]})).frame

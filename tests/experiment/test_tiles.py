@@ -173,6 +173,10 @@ ONE = [{"name": "CTCF", "peaks": "peaks/CTCF.alpha.bed"}]
         ({"tiles": {}, "windows": {"merge_overlap_bp": 9}}, r"merge_overlap_bp merges .* and \[tiles\] has none"),
         ({"tiles": {}, "windows": {"bin_bp": 2}}, r"windows.bin_bp are for targets with signal, and for dense labels"),
         ({"tiles": {}, "targets": ONE}, r"with one target, \[tiles\] would keep .* set tiles.keep = 'all'"),
+        (
+            {"tiles": {}, "windows": {"input_bp": 301, "label_bp": 100}},
+            "no middle place .* make label_bp 99 or 101",
+        ),
         ({"tiles": {"least_bp": 201}}, r"tiles.least_bp = 201 is more than windows.label_bp = 100"),
         ({"tiles": {"labels": "none"}}, r"tiles.labels = 'none': input should be 'middle' or 'dense'"),
         ({"tiles": {"labels": "dense", "least_bp": 3}}, r"least_bp is for labels = 'middle'"),

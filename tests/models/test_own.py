@@ -9,7 +9,8 @@ import torch
 
 from strandwise.errors import ConfigError
 from strandwise.experiment import Experiment, Run, evaluate, train
-from strandwise.models import ModelSettings, architecture_named
+from strandwise.layers import binary_head
+from strandwise.models import ModelSettings, StrandSettings, architecture_named, assemble
 
 MODULE = """\
 from pydantic import Field, PositiveInt
@@ -33,6 +34,11 @@ class Tiny(Architecture):
     def readout(self, features, out_type, bins=None):
         pool = GlobalAveragePool(features.type)
         return Stack(pool, Dense(pool.out_type, out_type))
+
+
+class Twice(Tiny):
+    def stages(self):
+        return super().stages() * 2
 
 
 class Unfinished(Architecture):
@@ -83,6 +89,12 @@ def test_it_is_trained_and_opened_again(package: Path, tmp_path: Path, write_pro
     state = again.network.state_dict()
     assert state.keys() == run.network.state_dict().keys()
     assert all(torch.equal(state[name], value) for name, value in run.network.state_dict().items())
+
+
+def test_stages_have_names_of_their_own(package: Path) -> None:
+    architecture = ModelSettings.model_validate({"name": "own_zoo.nets:Twice"}).architecture()
+    with pytest.raises(ConfigError, match="two stages of Twice are named 'conv': give each its own name"):
+        assemble(architecture, [binary_head(("a",))], 50, StrandSettings())
 
 
 def test_options_are_checked_as_those_of_any_model(package: Path) -> None:

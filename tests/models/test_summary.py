@@ -12,7 +12,7 @@ from strandwise.models import MODELS, Architecture, ModelSettings, Stage, Strand
 from strandwise.models.architecture import Bins, Hidden
 from strandwise.models.bpnet import BPNet
 from strandwise.models.shrikumar import ShrikumarChip
-from strandwise.models.summary import ModelSummary, list_models, receptive_field, summarize
+from strandwise.models.summary import ModelSummary, list_models, reach_bp, summarize
 from strandwise.schema import Settings
 from strandwise.strand import StrandType, plain, regular, stranded, unstranded
 
@@ -118,7 +118,7 @@ def test_the_reach_is_where_a_changed_base_changes_features() -> None:
             x = torch.zeros(1, 4, 60).double()
             x[..., base] = 1
             changes.append(bool((network.trunk(x) != before)[..., middle].any()))
-    assert receptive_field(network.float()) == sum(changes)
+    assert reach_bp(network.float()) == sum(changes)
     assert not network.training
 
 

@@ -110,15 +110,22 @@ def _judge_bins(answers: BinAnswers) -> _Judged:
 
 def _judge_means(answers: Answers) -> list[_Judged]:
     predicted = answers.head.activate(answers.forward.double()).numpy()
-    tracks, resampled = {}, dict[str, list[Statistic]](pearson=[], spearman=[])
+    judged = _judge_amounts(answers.head, answers.targets, predicted, answers.weights)
     for c, track in enumerate(answers.head.tracks):
-        known = answers.weights[:, c] > 0
-        x, y = answers.targets[known, c], predicted[known, c]
+        judged.tracks[track]["poisson_nll"] = poisson_nll(answers.targets[:, c], predicted[:, c], answers.weights[:, c])
+    return [judged]
+
+
+def _judge_amounts(head: Head, measured: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> _Judged:
+    tracks, resampled = {}, dict[str, list[Statistic]](pearson=[], spearman=[])
+    for c, track in enumerate(head.tracks):
+        known = weights[:, c] > 0
+        x, y = measured[known, c], predicted[known, c]
         scores = {"pearson": pearson(x, y), "spearman": spearman(x, y), "mse": mean_squared_error(x, y)}
-        tracks[track] = scores | {"poisson_nll": poisson_nll(x, y), "n": float(known.sum())}
+        tracks[track] = scores | {"n": float(known.sum())}
         resampled["pearson"].append(_of_pairs(pearson, x, y))
         resampled["spearman"].append(_of_pairs(spearman, x, y))
-    return [_Judged(answers.head, tracks, resampled)]
+    return _Judged(head, tracks, resampled)
 
 
 def _judge_labels(answers: Answers) -> list[_Judged]:
@@ -134,25 +141,17 @@ def _judge_labels(answers: Answers) -> list[_Judged]:
 
 
 def _judge_signal(answers: Answers) -> list[_Judged]:
-    counts, distance, weights = np.log1p(answers.targets), answers.distance, answers.weights
-    predicted = answers.forward.double().numpy()
-    totals: dict[str, dict[str, float]] = {}
-    shapes: dict[str, dict[str, float]] = {}
-    of_totals = dict[str, list[Statistic]](pearson=[], spearman=[])
-    of_shapes = dict[str, list[Statistic]](jsd=[])
-    for c, track in enumerate(answers.head.tracks):
-        known = weights[:, c] > 0
-        x, y, n = counts[known, c], predicted[known, c], {"n": float(known.sum())}
-        totals[track] = {"pearson": pearson(x, y), "spearman": spearman(x, y), "mse": mean_squared_error(x, y)} | n
-        of_totals["pearson"].append(_of_pairs(pearson, x, y))
-        of_totals["spearman"].append(_of_pairs(spearman, x, y))
-        if distance is not None:
-            shapes[track] = {"jsd": _mean(distance[known, c]), "nll": _mean(answers.loss[known, c])} | n
-            of_shapes["jsd"].append(_of_mean(distance[known, c]))
-    judged = [_Judged(answers.head, totals, of_totals)]
-    if answers.profile is not None:
-        judged.insert(0, _Judged(answers.profile, shapes, of_shapes))
-    return judged
+    counts, predicted = np.log1p(answers.targets), answers.forward.double().numpy()
+    totals = _judge_amounts(answers.head, counts, predicted, answers.weights)
+    if answers.profile is None or answers.distance is None:
+        return [totals]
+    shapes, resampled = {}, dict[str, list[Statistic]](jsd=[])
+    for c, track in enumerate(answers.profile.tracks):
+        known = answers.weights[:, c] > 0
+        distance, loss = answers.distance[known, c], answers.loss[known, c]
+        shapes[track] = {"jsd": _mean(distance), "nll": _mean(loss), "n": float(known.sum())}
+        resampled["jsd"].append(_of_mean(distance))
+    return [_Judged(answers.profile, shapes, resampled), totals]
 
 
 def _of_pairs(metric: Callable[[np.ndarray, np.ndarray], float], x: np.ndarray, y: np.ndarray) -> Statistic:

@@ -73,6 +73,7 @@ class Dropout(Masked):
         first = channel <= partner
         if kind.positions:
             place = torch.arange(x.shape[-1], device=x.device)
+            # Which of two mirrored positions comes first; what is mirrored is `image`, by revcomp.
             left = place <= place.flip(0)
             first = (channel < partner).unsqueeze(1) | ((channel == partner).unsqueeze(1) & left)
         return torch.where(first, mask, image)

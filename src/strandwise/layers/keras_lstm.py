@@ -66,6 +66,7 @@ class KerasLSTM(TypedModule):
             state = show * torch.tanh(memory)
             states.append(state)
         along = torch.stack(states)
+        # The second direction read from the end: its states are put back to where they were read, on the same strand.
         both = torch.cat([along[:, 0], along[:, 1].flip(0)], dim=-1)
         return both.permute(1, 2, 0)
 

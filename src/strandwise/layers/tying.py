@@ -27,7 +27,7 @@ def channels(strand_type: StrandType) -> Axis:
 
 
 def positions(length: int) -> Axis:
-    """Return the action on an axis of positions: reversal."""
+    """Return the action on an axis of positions: reversal, of weights and not of data."""
     return Axis(tuple(range(length))[::-1], (1,) * length)
 
 

@@ -79,7 +79,7 @@ def summarize(
         network = assemble(architecture, heads, input_bp, strand, bins=bins)
         reader = Conjoined(network, strand.answers) if strand.rules.conjoin_in_training else network
         memory = _activation_bytes(reader, input_bp)
-        reach = receptive_field(network)
+        reach = reach_bp(network)
     return ModelSummary(
         input_bp,
         architecture.answers,
@@ -151,7 +151,7 @@ def _kept(model: nn.Module, x: Tensor) -> int:
     return sum(storage.nbytes() for storage in storages.values())
 
 
-def receptive_field(network: SequenceModel) -> int:
+def reach_bp(network: SequenceModel) -> int:
     """Return on how many bases the middle position depends, in the last features that have positions.
 
     What is not a number stays so wherever it enters, whatever the weights: the reach is found by blotting out

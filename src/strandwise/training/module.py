@@ -16,7 +16,7 @@ from strandwise.scores.metrics import aupr, auroc
 from strandwise.scores.regression import pearson
 from strandwise.training.settings import TrainingSettings
 
-_LEARNED_FROM = 1 << 20
+_MEASURED_AT_MOST = 1 << 20
 """Windows of an epoch, which come in random order, by which training itself is measured."""
 
 
@@ -56,13 +56,13 @@ class Trainable(lightning.LightningModule):
         self.register_buffer("positive_weight", positive_weight, persistent=False)
         self._said: dict[str, list[Said]] = {}
         self._learned: dict[str, list[Said]] = {}
-        self._learned_from = 0
+        self._windows_learned = 0
         self._losses: dict[str, list[tuple[float, float]]] = {}
 
     def on_train_epoch_start(self) -> None:
         """Seed torch by the epoch, so that a resumed run draws what an unbroken one would have."""
         self._learned.clear()
-        self._learned_from = 0
+        self._windows_learned = 0
         torch.manual_seed(int(np.random.SeedSequence([self.settings.seed, self.current_epoch]).generate_state(1)[0]))
 
     def logits(self, batch: Batch) -> dict[str, Tensor]:
@@ -95,8 +95,8 @@ class Trainable(lightning.LightningModule):
         """Return the loss of a training batch, with the penalties on weights."""
         logits = self.logits(batch)
         loss = self.loss(logits, batch) + penalties(self.network)
-        if self._learned_from < _LEARNED_FROM:
-            self._learned_from += len(batch.inputs["sequence"])
+        if self._windows_learned < _MEASURED_AT_MOST:
+            self._windows_learned += len(batch.inputs["sequence"])
             for head in self.heads:
                 if not head.type.positions:
                     said = Said(logits[head.name].detach().float(), batch.targets[head.name], batch.weights[head.name])
