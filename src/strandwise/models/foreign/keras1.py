@@ -5,6 +5,7 @@ read before its shape, its kind and the bytes that the file holds of it are know
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -171,21 +172,27 @@ class KerasArrays:
         where, shape = f"{layer}/{name}", tuple(shape)
         group = _child(self._root, layer, self.path, layer)
         found = _child(group, name, self.path, where)
-        _check_plain(found, self.path, where)
+        check_plain(found, self.path, where)
         if tuple(found.shape) != shape:
             raise InputError(f"{self.path}: '{where}' has the shape {tuple(found.shape)}, and the model needs {shape}.")
-        stored = found.id.get_storage_size()
-        if stored != found.dtype.itemsize * int(np.prod(shape)):
-            raise InputError(f"{self.path}: '{where}' holds {stored:,} bytes, not those of its shape: damaged.")
-        values = np.asarray(found[()], dtype=np.float32)
-        if not np.isfinite(values).all():
-            raise InputError(f"{self.path}: '{where}' holds values that are not finite.")
-        return values
+        return read_plain(found, self.path, where)
 
 
 @contextmanager
 def open_arrays(path: str | Path) -> Iterator[KerasArrays]:
     """Open the HDF5 file of a Keras 1 model, or of its weights alone.
+
+    Raises:
+        InputError: no such file, not HDF5 or damaged, or h5py is not installed.
+    """
+    with open_hdf5(path) as (path, file):
+        root = _child(file, "model_weights", path, "model_weights") if "model_weights" in file else file
+        yield KerasArrays(path, root)
+
+
+@contextmanager
+def open_hdf5(path: str | Path) -> Iterator[tuple[Path, Any]]:
+    """Open an HDF5 file of Keras; what goes wrong while it is open is said of the file.
 
     Raises:
         InputError: no such file, not HDF5 or damaged, or h5py is not installed.
@@ -199,8 +206,7 @@ def open_arrays(path: str | Path) -> Iterator[KerasArrays]:
     path = existing_file(path, "Keras weights")
     try:
         with h5py.File(path, "r", locking=False) as file:
-            root = _child(file, "model_weights", path, "model_weights") if "model_weights" in file else file
-            yield KerasArrays(path, root)
+            yield path, file
     except InputError:
         raise
     # h5py passes on what the HDF5 library says of a damaged file as any of these.
@@ -222,7 +228,7 @@ def _child(group: Any, name: str, path: Path, where: str) -> Any:
     return group[name]
 
 
-def _check_plain(found: Any, path: Path, where: str) -> None:
+def check_plain(found: Any, path: Path, where: str) -> None:
     """Refuse whatever is not one run of floating point numbers inside the file."""
     import h5py
 
@@ -234,6 +240,21 @@ def _check_plain(found: Any, path: Path, where: str) -> None:
         raise InputError(f"{path}: '{where}' holds {found.dtype}, and numbers of 32 or 64 bits are expected.")
     if found.chunks is not None:
         raise InputError(f"{path}: '{where}' is stored in chunks or compressed, as Keras never writes weights.")
+
+
+def read_plain(found: Any, path: Path, where: str) -> NDArray[np.float32]:
+    """Return the numbers of an array that `check_plain` let pass.
+
+    Raises:
+        InputError: fewer numbers than its shape says, or not finite.
+    """
+    stored = found.id.get_storage_size()
+    if stored != found.dtype.itemsize * math.prod(found.shape):
+        raise InputError(f"{path}: '{where}' holds {stored:,} bytes, not those of its shape: damaged.")
+    values = np.asarray(found[()], dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: '{where}' holds values that are not finite.")
+    return values
 
 
 def _shown(value: object) -> str:
