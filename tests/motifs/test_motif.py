@@ -110,3 +110,17 @@ def test_trimmed_keeps_the_middle():
     assert len(motif.trimmed(0.5)) == 3
     with pytest.raises(InputError, match=r"no position holds 2\.5 bits"):
         motif.trimmed(2.5)
+
+
+def test_the_core_is_the_stretch_that_says_most():
+    flat, sharp, weak = [0.25] * 4, [1, 0, 0, 0], [0.5, 0.5, 0, 0]
+    motif = Motif("m", "m", np.array([sharp, flat, weak, sharp, flat]))
+    assert motif.core(1).probabilities.tolist() == [sharp]
+    assert motif.core(2).probabilities.tolist() == [weak, sharp]
+    # Of two that say as much, the first.
+    assert motif.core(4).probabilities.tolist() == [sharp, flat, weak, sharp]
+    assert Motif("m", "m", np.array([flat, sharp, flat])).core(2).probabilities.tolist() == [flat, sharp]
+    assert motif.core(5) is motif.core(9) is motif
+    assert (motif.core(3).name, motif.core(3).accession) == ("m", "m")
+    with pytest.raises(InputError, match="core of 0 bases"):
+        motif.core(0)

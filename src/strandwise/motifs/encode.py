@@ -1,37 +1,35 @@
 """Motifs in the text format of the ENCODE motif collection (Kheradpour & Kellis 2014)."""
 
-import gzip
 import math
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from strandwise.errors import InputError, did_you_mean
-from strandwise.files import existing_file
 from strandwise.motifs.motif import Motif
+from strandwise.motifs.text import lines_of
 
 PSEUDO = 0.001
 """Added to each probability before it is divided by the sum, so that no base is impossible."""
 
 
-def encode_motifs(path: str | Path, names: Sequence[str]) -> list[Motif]:
+def encode_motifs(path: str | Path, names: Sequence[str] = ()) -> list[Motif]:
     """Return motifs of a file, plain or gzipped, in the order of `names`.
 
     A motif is a line ``>NAME ...`` and a line ``LETTER A C G T`` for each position.
 
     Args:
         path: the file.
-        names: first words after ``>``, such as ``CTCF_known1``.
+        names: first words after ``>``, such as ``CTCF_known1``; all if none are given.
 
     Raises:
         InputError: no such file, another format, or a name it does not hold.
     """
-    path = existing_file(path, "motifs")
+    path, lines = Path(path), lines_of(path)
     rows: dict[str, list[list[float]]] = {}
     current: list[list[float]] = []
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(lines, 1):
         if line.startswith(">"):
             words = line[1:].split()
             if not words:
@@ -45,20 +43,13 @@ def encode_motifs(path: str | Path, names: Sequence[str]) -> list[Motif]:
             current.append(_row(line, path, number))
     if not rows:
         raise InputError(f"{path}: holds no motif: expected lines '>NAME' and 'LETTER A C G T'.")
+    names = names or [*rows]
     for name in names:
         if name not in rows:
             raise InputError(f"{path}: holds no motif '{name}'{did_you_mean(name, rows)}.")
         if not rows[name]:
             raise InputError(f"{path}: motif '{name}' has no positions: expected lines 'LETTER A C G T' under it.")
     return [_motif(name, rows[name]) for name in names]
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
-            return stream.read().splitlines()
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read as text ({error}): give the motif file, plain or gzipped.") from None
 
 
 def _row(line: str, path: Path, number: int) -> list[float]:

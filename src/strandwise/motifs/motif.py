@@ -115,6 +115,21 @@ class Motif:
         thresholds = self.probabilities.cumsum(axis=1)[:, :3]
         return (draws >= thresholds).sum(axis=-1, dtype=np.uint8)
 
+    def core(self, bases: int) -> "Motif":
+        """Return the stretch of at most so many bases that says most; the first where two say as much.
+
+        Raises:
+            InputError: fewer than one base.
+        """
+        if bases < 1:
+            raise InputError(f"motif {self.name}: a core of {bases} bases: give 1 or more.")
+        if bases >= len(self):
+            return self
+        said = np.convolve(self.information_bits(), np.ones(bases), mode="valid")
+        # Sums of the same numbers in another order differ by rounding.
+        start = int((said >= said.max() - 1e-9).argmax())
+        return replace(self, probabilities=self.probabilities[start : start + bases])
+
     def trimmed(self, bits: float) -> "Motif":
         """Return the motif without the flanks that say less than `bits` at each position.
 
