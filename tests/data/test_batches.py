@@ -44,6 +44,19 @@ def numbered(windows: LabelledWindows, codes: np.ndarray) -> list[int]:
     return [known[row.tobytes()] for row in codes]
 
 
+@pytest.mark.parametrize("shape", [(3, 7), (1, 1), (2, 0), (0, 5)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_one_hot_by_words_is_one_hot_by_comparing(shape: tuple[int, int], dtype: torch.dtype) -> None:
+    codes = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    codes[:, ::2] %= 5
+    found = one_hot(codes, dtype)
+    # Codes of another type take the obvious way.
+    assert torch.equal(found, one_hot(codes.long(), dtype))
+    assert found.dtype == dtype
+    # As a convolution on a CPU reads them, so that none copies its input first.
+    assert found.transpose(1, 2).is_contiguous()
+
+
 def test_one_hot_is_that_of_the_sequence_module() -> None:
     codes = np.random.default_rng(0).integers(0, 5, (7, 30)).astype(np.uint8)
     found = one_hot(torch.from_numpy(codes), torch.float64)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from strandwise.data.chunked import ChunkSettings, label_chunks, labels_of_chunk
 from strandwise.data.signals import Track
 from strandwise.data.signals.statistics import Statistics
 from strandwise.data.splits import SplitSettings
-from strandwise.data.windows import WindowSettings
+from strandwise.data.windows import LabelledWindows, WindowSettings
 from strandwise.errors import InputError
 from strandwise.genome import Genome
 
@@ -175,3 +176,72 @@ def test_what_does_not_fit_is_refused(genome: Genome, signals: dict) -> None:
         label_chunks(genome, signals, windows, ChunkSettings(bin_bp=7), SPLIT)
     with pytest.raises(ValidationError, match="bins of bin_bp 7 do not fill chunk_bp 60"):
         ChunkSettings(chunk_bp=60, bin_bp=7)
+
+
+def kept(found: LabelledWindows) -> list[tuple[str, int]]:
+    return [*zip(found.frame["chrom"], found.frame["start"], strict=True)]
+
+
+@pytest.mark.parametrize(("asked", "least"), [(0, -1), ("all", -1), (5, 5), (2, 2), (None, 2)])
+def test_the_test_has_a_threshold_of_its_own(genome: Genome, signals: dict, asked: Any, least: float) -> None:
+    windows = WindowSettings(input_bp=50, label_bp=20)
+    plain = label_chunks(genome, signals, windows, ChunkSettings(), SPLIT)
+    found = label_chunks(genome, signals, windows, ChunkSettings(test_threshold=asked), SPLIT)
+    laid = [("chr2", at) for at in range(0, 650, 50)]
+    passing = [(name, at) for name, at in laid if max(highest(m, name, at, at + 50) for m in signals.values()) > least]
+    assert len(passing) == {-1: 13}.get(int(least), len(passing)) > 0
+    assert kept(found.split("test")) == passing
+    for split in ("train", "valid"):
+        assert kept(found.split(split)) == kept(plain.split(split))
+    # What makes a window positive is the same everywhere.
+    for row, (name, at) in enumerate(kept(found)):
+        assert found.labels[row].tolist() == [highest(made, name, at, at + 50) > 2 for made in signals.values()]
+    assert len(found) + sum(found.dropped.values()) == len(plain) + sum(plain.dropped.values())
+    fallen = found.dropped.get(f"of the test, nothing over {least:g} in it", 0)
+    assert fallen == (13 - len(passing) if least == 5 else 0)
+    told = [note for note in found.notes if note.startswith("the test is")]
+    every = "every chunk" if least < 0 else f"chunks where anything passes {least:g}"
+    assert told == ([] if asked is None else [f"the test is {every}: {len(passing)} of 13"])
+
+
+def test_unmappable_stretches_are_left_out_of_whole_chromosomes(genome: Genome, signals: dict) -> None:
+    unmappable = pd.DataFrame({"chrom": ["chr2"], "start": [100], "end": [150]})
+    windows, chunks = WindowSettings(input_bp=50, label_bp=20), ChunkSettings(test_threshold="all")
+    found = label_chunks(genome, signals, windows, chunks, SPLIT, unmappable=unmappable).split("test")
+    assert kept(found) == [("chr2", at) for at in range(0, 650, 50) if at != 100]
+
+
+def test_a_replicate_may_choose_the_test_and_nothing_else(genome: Genome, signals: dict) -> None:
+    second = {name: [spikes(7 + number, ("chr1", "chr2"), 6)] for number, name in enumerate(signals)}
+    windows = WindowSettings(input_bp=50, label_bp=20)
+    plain = label_chunks(genome, signals, windows, ChunkSettings(), SPLIT)
+    chunks = ChunkSettings(test_by="replicate", test_threshold=4)
+    found = label_chunks(genome, signals, windows, chunks, SPLIT, replicates=second)
+    laid = [("chr2", at) for at in range(0, 650, 50)]
+    passing = [(name, at) for name, at in laid if max(highest(m, name, at, at + 50) for m in second.values()) > 4]
+    assert passing != kept(plain.split("test"))
+    assert kept(found.split("test")) == passing
+    assert kept(found.split("train")) == kept(plain.split("train"))
+    assert kept(found.split("valid")) == kept(plain.split("valid"))
+    assert f"the test is chunks where anything of the replicate passes 4: {len(passing)} of 13" in found.notes
+    assert found.dropped["of the test, nothing of the replicate over 4 in it"] == 13 - len(passing)
+    for row, (name, at) in enumerate(kept(found)):
+        assert found.labels[row].tolist() == [highest(made, name, at, at + 50) > 2 for made in signals.values()]
+    with pytest.raises(InputError, match="target 'rest' has none: give it replicate, or replicate_plus"):
+        label_chunks(genome, signals, windows, chunks, SPLIT, replicates={k: second[k] for k in ("ATAC", "ChIP")})
+
+
+def test_what_the_test_is_depends_on_the_cell(genome: Genome, signals: dict) -> None:
+    windows, chunks = WindowSettings(input_bp=50, label_bp=20), ChunkSettings(test_threshold="all")
+    plain = label_chunks(genome, signals, windows, ChunkSettings(), SPLIT)
+    judged = label_chunks(genome, signals, windows, chunks, SPLIT, roles={"train": "test"})
+    assert len(judged.split("train")) > len(plain.split("train"))
+    assert kept(judged.split("test")) == kept(plain.split("test"))
+
+
+@pytest.mark.parametrize("nothing", [0, "all"])
+def test_a_replicate_that_could_choose_nothing(nothing: Any) -> None:
+    with pytest.raises(ValidationError, match="keeps every chunk, and test_by = 'replicate' would choose some"):
+        ChunkSettings(test_by="replicate", test_threshold=nothing)
+    with pytest.raises(ValidationError, match="test_threshold"):
+        ChunkSettings(test_threshold=-1)

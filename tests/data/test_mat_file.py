@@ -82,8 +82,9 @@ def test_sequences_and_labels_are_read_as_they_were_written(
         found = read_mat(path, width)
         start = (21 - width) // 2
         assert [decode(row) for row in found.codes] == [text[start : start + width] for text in dna]
-        assert np.array_equal(found.labels, labels.T)
-        assert found.codes.dtype == found.labels.dtype == np.uint8
+        assert np.array_equal(found.labels, labels)
+        assert (found.codes.dtype, found.labels.dtype) == (np.uint8, bool)
+        assert found.labels.flags.c_contiguous
 
 
 def test_the_order_of_bases_turns_as_dna_does(tmp_path: Path, dna: list[str], labels: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -432,3 +433,64 @@ def test_merged_windows_are_those_of_the_published_recipe(simulated: SimulatedGe
     assert np.array_equal(found.labels, np.maximum(middle.labels, merged.labels))
     with pytest.raises(ValidationError, match="merge_overlap_bp 301: no two windows of input_bp 300 overlap"):
         WindowSettings(input_bp=300, merge_overlap_bp=301)
+
+
+def test_a_target_is_not_known_on_chromosomes_without_a_peak_of_it(
+    make_genome: Callable[..., Genome], tmp_path: Path
+) -> None:
+    one = bed(tmp_path / "one.bed", "chr1 1000 1001", "chr2 1000 1001")
+    two = bed(tmp_path / "two.bed", "chr1 2000 2001")
+    files, lengths = {"a": one, "b": two}, {"input_bp": 100, "label_bp": 20}
+    found = label(make_genome(chr1=6000, chr2=6000), files, lengths, negatives={"per_peak": 4})
+    there = (found.frame["chrom"] == "chr2").to_numpy()
+    assert there.sum() > 1
+    assert (found.weights[:, 0] == 1).all()
+    assert (found.weights[:, 1] == ~there).all()
+    assert "no peaks of 'b' on chr2: taken as not measured there (weight 0)" in found.notes
+    alone = label(make_genome(chr1=6000, chr2=6000), {"a": one}, lengths)
+    assert (alone.weights == 1).all()
+    assert not any("not measured" in note for note in alone.notes)
+
+
+def test_shuffled_dna_is_bound_by_nothing_wherever_it_comes_from(
+    make_genome: Callable[..., Genome], tmp_path: Path
+) -> None:
+    files = {"a": bed(tmp_path / "a.bed", "chr1 1000 1001"), "b": bed(tmp_path / "b.bed", "chr2 1000 1001")}
+    lengths, shuffled = {"input_bp": 100, "label_bp": 20}, {"kind": "shuffled", "per_peak": 2}
+    found = label(make_genome(chr1=3000, chr2=3000), files, lengths, negatives=shuffled)
+    assert found.frame["origin"].tolist() == ["peak"] * 2 + ["shuffled"] * 4
+    assert found.labels.tolist() == [[1, 0], [0, 1]] + [[0, 0]] * 4
+    assert found.weights.tolist() == [[1, 0], [0, 1]] + [[1, 1]] * 4
+
+
+TWO = {"plus": "p.bw", "minus": "m.bw"}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"replicate": "r.bw"}, "replicate is a second measurement of signal, which is not given"),
+        ({**TWO, "replicate": "r.bw"}, "replicate is a second measurement of signal, which is not given"),
+        ({"signal": "s.bw", "replicate_plus": "r.bw"}, "replicate_plus is a second measurement of plus"),
+        ({**TWO, "replicate_plus": "r.bw"}, "a replicate of one strand: give replicate_plus and replicate_minus"),
+        ({**TWO, "replicate_plus": "r.bw", "replicate_minus": "r.bw"}, "name one file: give each its own"),
+        ({"signal": "s.bw", "replicate": "s.bw"}, "replicate names a file that is trained on"),
+        ({**TWO, "replicate_plus": "m.bw", "replicate_minus": "q.bw"}, "replicate_plus names a file that is trained"),
+    ],
+)
+def test_replicates_that_are_none(table: dict[str, str], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        TargetSettings.model_validate({"name": "t", **table})
+
+
+def test_a_replicate_is_read_as_its_target_is() -> None:
+    second = {"replicate_plus": "q.bw", "replicate_minus": "n.bw"}
+    target = TargetSettings.model_validate({"name": "t", **TWO, **second, "negate_minus": True, "transform": "1x"})
+    again = target.of_replicate()
+    assert again is not None
+    assert [track.path.name for track in again.tracks()] == ["q.bw", "n.bw"]
+    assert [replace(track, path=Path()) for track in again.tracks()] == [
+        replace(track, path=Path()) for track in target.tracks()
+    ]
+    assert {path.name for path in target.files()} == {"p.bw", "m.bw", "q.bw", "n.bw"}
+    assert TargetSettings.model_validate({"name": "t", **TWO}).of_replicate() is None

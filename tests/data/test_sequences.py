@@ -332,3 +332,23 @@ def test_sequences_of_deepsea(tmp_path: Path, positives: Path) -> None:
 def test_tables_of_deepsea_that_do_not_fit(table: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         SequenceSettings.model_validate(table)
+
+
+def test_what_is_known_of_all_sequences_takes_no_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sizes, tables = {"train": 40, "valid": 10, "test": 10}, []
+    labels = {name: (rng.random((n, 3)) < 0.4).astype(np.uint8) for name, n in sizes.items()}
+    codes = {name: rng.integers(0, 4, (n, 12)) for name, n in sizes.items()}
+    for name in sizes:
+        one_hot = np.eye(4, dtype=np.uint8)[codes[name]][:, :, [0, 2, 1, 3]].transpose(0, 2, 1)
+        savemat(tmp_path / f"{name}.mat", {f"{name}xdata": one_hot, f"{name}data": labels[name]})
+        tables.append(SequenceSettings(mat=tmp_path / f"{name}.mat", split=name))  # pyright: ignore[reportArgumentType]
+    found = read_sequence_sets(tables, 12, SplitSettings())
+    assert (found.labels.dtype, found.weights.dtype, found.weights.strides) == (bool, bool, (0, 0))
+    for name, n in sizes.items():
+        part = found.split(name)
+        assert np.array_equal(part.labels, labels[name])
+        assert part.weights.shape == (n, 3)
+        assert part.weights.all()
+        assert np.shares_memory(part.labels, found.labels)
+        assert np.array_equal(part.reader.gather(np.arange(n)), codes[name])

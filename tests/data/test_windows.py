@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -5,6 +6,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from strandwise.data import windows as windows_module
 from strandwise.data.windows import WindowSettings, points_within
 
 
@@ -74,3 +76,17 @@ def test_the_summary_counts_known_positives(planted) -> None:
         for column, track in enumerate(windows.tracks):
             known = [part.labels[i, column] for i in range(len(part)) if part.weights[i, column]]
             assert row[track] == sum(known)
+
+
+@pytest.mark.parametrize("at_once", [1 << 24, 7])
+def test_positives_and_negatives_are_counted_piece_by_piece(
+    planted, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(windows_module, "_VALUES_AT_ONCE", at_once)
+    made = planted(n=40, tracks=2, known=0.7)
+    for windows in (made, replace(made, labels=made.labels > 0, weights=made.weights > 0), made.split("none")):
+        known = windows.weights > 0
+        positive, negative = windows.balance()
+        assert positive.tolist() == (known & (windows.labels == 1)).sum(0).tolist()
+        assert negative.tolist() == (known & (windows.labels == 0)).sum(0).tolist()
+        assert windows.bound.tolist() == (known & (windows.labels == 1)).any(1).tolist()

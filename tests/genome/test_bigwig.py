@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from strandwise.errors import InputError, OutputError
 from strandwise.genome import bigwig
-from strandwise.genome.bigwig import BigWig, write_bigwig
+from strandwise.genome.bigwig import BigWig, Steps, write_bigwig, write_steps
 
 SIZES = {"chrI": 1000, "chrII": 500, "chrIII": 40}
 INTERVALS = [("chrI", 0, 10, 1.5), ("chrI", 20, 21, -2.0), ("chrI", 990, 1000, 3.25), ("chrII", 100, 400, 0.125)]
@@ -207,3 +207,36 @@ def test_real_files(real_data: Path) -> None:
     arrays = [cutsites.values(chrom, 0, size, missing=np.nan) for chrom, size in cutsites.sizes.items()]
     assert sum(np.isfinite(a).sum() for a in arrays) == covered
     assert sum(np.nansum(a, dtype=np.float64) for a in arrays) == total
+
+
+def blocks(values: np.ndarray, at: int) -> list[Steps]:
+    return [Steps("chr1", 0, 3, values[:at]), Steps("chr1", 3 * at, 3, values[at:]), Steps("chr2", 5, 1, values[:4])]
+
+
+def test_values_side_by_side_are_written_as_intervals_are(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=34).astype(np.float32)
+    sizes = {"chr1": 100, "chr2": 50}
+    write_steps(tmp_path / "steps.bw", sizes, blocks(values, 10))
+    given = [("chr1", 3 * at, min(3 * at + 3, 100), float(value)) for at, value in enumerate(values)]
+    given += [("chr2", 5 + at, 6 + at, float(value)) for at, value in enumerate(values[:4])]
+    write_bigwig(tmp_path / "intervals.bw", sizes, given)
+    for chrom, size in sizes.items():
+        one, other = (BigWig(tmp_path / f"{name}.bw").values(chrom, 0, size, np.nan) for name in ("steps", "intervals"))
+        assert np.array_equal(one, other, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ([Steps("chr3", 0, 1, np.ones(3, np.float32))], "chr3:0-0: the chromosome is not among the sizes"),
+        ([Steps("chr1", 99, 1, np.ones(3, np.float32))], "chr1:101-100 is empty, backwards or past the end"),
+        ([Steps("chr1", 0, 1, np.array([1, np.nan, 1], np.float32))], "chr1:1-2 has the value nan"),
+        ([Steps("chr1", 0, 1, np.array([1, np.inf], np.float32))], "chr1:1-2 has the value inf"),
+        ([Steps("chr1", 5, 1, np.ones(3, np.float32)), Steps("chr1", 7, 1, np.ones(1, np.float32))], "follows chr1"),
+        ([Steps("chr1", 0, 1, np.ones(0, np.float32))], "there are no intervals to write"),
+    ],
+)
+def test_malformed_steps_are_named(tmp_path: Path, wrong: list[Steps], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        write_steps(tmp_path / "steps.bw", {"chr1": 100}, wrong)
+    assert not list(tmp_path.iterdir())

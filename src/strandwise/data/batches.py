@@ -8,13 +8,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from strandwise.data.ahead import AheadLoader
+from strandwise.data.evolution import AugmentationSettings, evolved
 from strandwise.data.readers import turn_rows
 from strandwise.data.windows import LabelledWindows
 from strandwise.layers import Head
 from strandwise.sequence import revcomp_codes
 
-# Of the random numbers: an epoch's order and a batch's shifts and strands are drawn from streams of their own.
-_ORDER, _BATCH = 0, 1
+# Of the random numbers: an epoch's order, and a batch's shifts and strands and its changes, have streams of their own.
+_ORDER, _BATCH, _EVOLUTION = 0, 1, 2
+
+_WORDS = torch.eye(256, 4, dtype=torch.uint8).view(torch.int32).flatten()
 
 SEQUENCE, SIGNAL, CONTROL, METADATA, TARGET = "sequence", "signal", "control", "metadata", "target"
 """What models read by name, and the name of the signal that they should say."""
@@ -24,7 +28,8 @@ class Batch(NamedTuple):
     """What a model reads and should say, by name.
 
     Attributes:
-        inputs: "sequence" holds codes ``(batch, input_bp)`` uint8, which `model_inputs` expands on the device;
+        inputs: "sequence" holds codes ``(batch, input_bp)`` uint8, which `model_inputs` expands on the device, or,
+            with noise, float32 ``(batch, 4, input_bp)``;
             "signal" and "control", where there are any, ``(batch, channels, positions)`` float32, and "metadata"
             ``(batch, columns)``.
         targets: by head: ``(batch, tracks)``, or ``(batch, tracks, positions)`` for the signal itself.
@@ -38,6 +43,10 @@ class Batch(NamedTuple):
 
 def one_hot(codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return one-hot DNA ``(batch, 4, bases)`` of codes ``(batch, bases)``; N is all zero."""
+    if codes.device.type == "cpu" and codes.dtype == torch.uint8:
+        # The four letters of a base are written as one word, and lie side by side as convolutions on a CPU want them.
+        letters = _WORDS.index_select(0, codes.flatten().int()).view(torch.uint8)
+        return letters.view(*codes.shape, 4).to(dtype).transpose(1, 2)
     letters = torch.arange(4, dtype=codes.dtype, device=codes.device).view(1, 4, 1)
     return (codes.unsqueeze(1) == letters).to(dtype)
 
@@ -47,7 +56,9 @@ def model_inputs(
 ) -> dict[str, Tensor]:
     """Return the inputs of a batch as a model takes them: DNA one-hot, all of one precision, on one device."""
     moved = {name: value.to(device) for name, value in inputs.items()}
-    return {name: one_hot(x, dtype) if name == SEQUENCE else x.to(dtype) for name, x in moved.items()}
+    # DNA with noise comes one-hot already.
+    letters = {name for name, x in moved.items() if name == SEQUENCE and not x.is_floating_point()}
+    return {name: one_hot(x, dtype) if name in letters else x.to(dtype) for name, x in moved.items()}
 
 
 def read_inputs(
@@ -83,19 +94,21 @@ def read_batch(
         if head.target == "labels" or measured is None:
             targets[head.name], weights[head.name] = _labels(windows, head, rows, turned)
         else:
-            targets[head.name] = _signal(measured.values, head)
+            targets[head.name] = signal_of(measured.values, head)
             weights[head.name] = measured.weights
     return Batch(read_inputs(windows, rows, shifts, turned), targets, weights)
 
 
-def _signal(values: Tensor, head: Head) -> Tensor:
+def signal_of(values: Tensor, head: Head) -> Tensor:
+    """Return what a head should say of signal ``(batch, tracks, positions)``: the same, its totals or its means."""
     if head.target == "signal":
         return values
     return values.sum(-1) if head.target == "total" else values.mean(-1)
 
 
 def _labels(windows: LabelledWindows, head: Head, rows: np.ndarray, turned: np.ndarray | None) -> tuple[Tensor, Tensor]:
-    labels, weights = torch.from_numpy(windows.labels[rows]), torch.from_numpy(windows.weights[rows])
+    # They are kept as single bytes.
+    labels, weights = (torch.from_numpy(kept[rows].astype(np.float32)) for kept in (windows.labels, windows.weights))
     if turned is not None:
         turn_rows(labels, turned, head.type)
         turn_rows(weights, turned, head.type)
@@ -114,7 +127,8 @@ class TrainingBatches(Dataset[Batch]):
         jitter_bp: the largest shift either way, of windows that do not say how far themselves.
         augment: "coin" turns each window to its other strand by chance, with all that is measured there; "double"
             gives each window and then its other strand, so twice the rows.
-        seed: of order, shifts and strands.
+        seed: of order, shifts, strands and changes.
+        evolution: how the DNA of windows is changed, at random, after shifts and strands.
     """
 
     def __init__(
@@ -126,11 +140,12 @@ class TrainingBatches(Dataset[Batch]):
         jitter_bp: int = 0,
         augment: Literal["coin", "double"] | None = None,
         seed: int = 0,
+        evolution: AugmentationSettings | None = None,
     ) -> None:
         self.windows, self.heads = windows, tuple(heads)
         self.size = len(windows.rows_of_epoch(0))
         self.batch_size = min(batch_size, self.size)
-        self.jitter_bp, self.augment, self.seed = jitter_bp, augment, seed
+        self.jitter_bp, self.augment, self.seed, self.evolution = jitter_bp, augment, seed, evolution
         self._order: tuple[int, np.ndarray] | None = None
 
     @property
@@ -149,7 +164,11 @@ class TrainingBatches(Dataset[Batch]):
             turned = np.arange(len(rows)) % 2 == 1
         elif self.augment:
             turned = rng.random(len(rows)) < 0.5
-        return read_batch(self.windows, self.heads, rows, shifts, turned)
+        batch = read_batch(self.windows, self.heads, rows, shifts, turned)
+        if self.evolution is not None:
+            rng = np.random.default_rng([self.seed, _EVOLUTION, epoch, step])
+            batch.inputs[SEQUENCE] = torch.from_numpy(evolved(batch.inputs[SEQUENCE].numpy(), self.evolution, rng))
+        return batch
 
     def _shifts(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
         slack = self.windows.slack
@@ -158,9 +177,11 @@ class TrainingBatches(Dataset[Batch]):
         return rng.integers(-self.jitter_bp, self.jitter_bp + 1, len(rows)) if self.jitter_bp else None
 
     def _rows(self, epoch: int) -> np.ndarray:
-        if self._order is None or self._order[0] != epoch:
-            self._order = epoch, self._permutation(epoch)
-        return self._order[1]
+        # Several threads may ask for different epochs.
+        order = self._order
+        if order is None or order[0] != epoch:
+            self._order = order = epoch, self._permutation(epoch)
+        return order[1]
 
     def _permutation(self, epoch: int) -> np.ndarray:
         rng, rows = np.random.default_rng([self.seed, _ORDER, epoch]), self.windows.rows_of_epoch(epoch)
@@ -194,8 +215,11 @@ def _place() -> tuple[int, int]:
 
 
 def training_loader(batches: TrainingBatches, workers: int = 0) -> DataLoader[Batch]:
-    """Return a loader of training batches; the batches are the same for any number of workers."""
-    return DataLoader(
+    """Return a loader of training batches; the batches are the same for any number of workers.
+
+    Without workers, a thread reads them ahead.
+    """
+    return AheadLoader(
         batches,
         batch_size=None,
         sampler=EpochSampler(batches.steps),
@@ -221,5 +245,5 @@ class OrderedBatches(Dataset[Batch]):
 
 
 def ordered_loader(windows: LabelledWindows, heads: Sequence[Head], batch_size: int) -> DataLoader[Batch]:
-    """Return a loader of `OrderedBatches`."""
-    return DataLoader(OrderedBatches(windows, heads, batch_size), batch_size=None)
+    """Return a loader of `OrderedBatches`, which a thread reads ahead."""
+    return AheadLoader(OrderedBatches(windows, heads, batch_size), batch_size=None)

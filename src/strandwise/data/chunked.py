@@ -1,7 +1,9 @@
 """Chunks of the genome with signal in them: the coverage-threshold data of GOPHER (Toneyan et al. 2022, Methods)."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -36,6 +38,13 @@ class ChunkSettings(Settings):
     threshold: float = Field(
         default=2.0, ge=0, description="a chunk is kept where the highest value of any target is more than this"
     )
+    test_threshold: Annotated[float, Field(ge=0)] | Literal["all"] | None = Field(
+        default=None, description="the same for the test; 0 or 'all' keeps every chunk; threshold if not given"
+    )
+    test_by: Literal["signal", "replicate"] = Field(
+        default="signal",
+        description="what must pass it: 'replicate' chooses chunks by the second replicate, and judges on the first",
+    )
     bin_bp: PositiveInt = Field(default=1, description="the highest value is that of bins of this, by their mean")
     max_unmappable: float = Field(
         default=0.5, ge=0, le=1, description="chunks with this share of genome.unmappable or more are dropped"
@@ -45,7 +54,34 @@ class ChunkSettings(Settings):
     def _fits(self) -> "ChunkSettings":
         if self.chunk_bp is not None and self.chunk_bp % self.bin_bp:
             raise ValueError(f"bins of bin_bp {self.bin_bp} do not fill chunk_bp {self.chunk_bp}: give a divisor")
+        if self.test_by == "replicate" and self.test_least == -math.inf:
+            raise ValueError(
+                f"test_threshold {self.test_threshold!r} keeps every chunk, and test_by = 'replicate' would choose "
+                "some: give a threshold, or remove test_by"
+            )
         return self
+
+    @property
+    def test_least(self) -> float:
+        """What the highest value of a test chunk must be more than."""
+        if self.test_threshold is None:
+            return self.threshold
+        return -math.inf if self.test_threshold in (0, "all") else float(self.test_threshold)
+
+    def check_replicates(self, without: Sequence[str]) -> None:
+        """Refuse to choose the test by replicates that are not there.
+
+        Args:
+            without: names of targets that have none.
+
+        Raises:
+            InputError: naming the target.
+        """
+        if self.test_by == "replicate" and without:
+            raise InputError(
+                f"chunks.test_by = 'replicate', and target '{without[0]}' has none: give it replicate, or "
+                "replicate_plus and replicate_minus."
+            )
 
     def length_of(self, windows: WindowSettings) -> int:
         """Return the length of a chunk."""
@@ -63,13 +99,19 @@ def label_chunks(
     unmappable: pd.DataFrame | None = None,
     notes: Sequence[str] = (),
     packed: PackedGenome | None = None,
+    roles: Mapping[str, str] | None = None,
+    replicates: Mapping[str, Sequence[Signal]] | None = None,
 ) -> LabelledWindows:
     """Return the middles of those chunks of the genome in which any target passes the threshold.
 
     Chunks lie side by side from the first base of each chromosome that any target was measured on. Those that
     overlap the blacklist, straddle the border of a split, or hold too much unknown or unmappable sequence are dropped
-    and counted. A window is positive for a target if the target itself passes the threshold in its chunk; on a
-    chromosome that the target was not measured on, its weight is 0.
+    and counted. A window is positive for a target if the target itself passes the threshold in its chunk, whatever it
+    was kept by; on a chromosome that the target was not measured on, its weight is 0.
+
+    Test chunks may have a threshold of their own, or none, which leaves whole chromosomes. Those that pass by the
+    signal that they are then judged on are high there partly by chance, as they would not be in a second experiment;
+    chosen by a replicate they are not.
 
     Args:
         genome: the genome.
@@ -81,6 +123,8 @@ def label_chunks(
         unmappable: regions to which reads cannot be traced.
         notes: what is known already.
         packed: the genome as it is read, where several cells share it; read here if not given.
+        roles: the split of windows by where they lie, of a cell, which says what the test is; see `roles_of_cell`.
+        replicates: second measurements of targets, for ``test_by = "replicate"``.
 
     Raises:
         InputError: no chunk passes, lengths that do not fit, or a target's file that cannot be read.
@@ -97,8 +141,11 @@ def label_chunks(
     left = screen.apply(frame, max(windows.jitter_bp - margin, 0))
     frame = frame.iloc[left.rows].reset_index(drop=True).assign(split=left.split)
     highest = _highest(frame, signals, chunks)
-    kept = np.flatnonzero(over_threshold(highest, chunks.threshold))
-    dropped = left.dropped + Counter({f"nothing over {chunks.threshold:g} in it": len(frame) - len(kept)})
+    test = np.flatnonzero(frame["split"].map(roles or {"test": "test"}) == "test")
+    passed = over_threshold(highest, chunks.threshold)
+    passed[test] = _kept_for_test(frame.iloc[test], highest[test], chunks, signals, replicates or {})
+    kept = np.flatnonzero(passed)
+    dropped = left.dropped + _fallen(passed, test, chunks)
     if not len(kept):
         raise InputError(
             f"[chunks] keeps none of {len(frame)} chunks: no target passes {chunks.threshold:g}, the highest value is "
@@ -111,19 +158,19 @@ def label_chunks(
     packed.include(genome, sizes)
     return LabelledWindows(
         frame=frame[["chrom", "start", "end", "name", "origin", "split"]],
-        labels=(highest > chunks.threshold).astype(np.float32),
+        labels=highest > chunks.threshold,
         weights=_weights(frame["chrom"], signals),
         tracks=tuple(signals),
         reader=GenomeReader(packed, packed.origin(frame["chrom"].to_numpy(), start), windows.input_bp),
         input_bp=windows.input_bp,
         dropped=dropped,
-        notes=(*notes, *said),
+        notes=(*notes, *said, *_test_notes(passed, test, chunks)),
     )
 
 
 def labels_of_chunks(
     frame: pd.DataFrame, signals: Mapping[str, Sequence[Signal]], windows: WindowSettings, chunks: ChunkSettings
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return labels and weights ``(windows, targets)`` of windows that lie anywhere; see `label_chunks`.
 
     Args:
@@ -134,8 +181,7 @@ def labels_of_chunks(
     """
     start = frame["start"].to_numpy() - margin_of(windows, chunks)
     around = pd.DataFrame({"chrom": frame["chrom"], "start": start, "end": start + chunks.length_of(windows)})
-    labels = (_highest(around, signals, chunks) > chunks.threshold).astype(np.float32)
-    return labels, _weights(frame["chrom"], signals)
+    return _highest(around, signals, chunks) > chunks.threshold, _weights(frame["chrom"], signals)
 
 
 def margin_of(windows: WindowSettings, chunks: ChunkSettings) -> int:
@@ -188,5 +234,39 @@ def _measured(strands: Sequence[Signal]) -> list[str]:
     return [name for number, name in enumerate(strands[0].sizes) if all(signal.measured[number] for signal in strands)]
 
 
-def _weights(chrom: pd.Series, signals: Mapping[str, Sequence[Signal]]) -> NDArray[np.float32]:
-    return np.stack([chrom.isin(_measured(strands)) for strands in signals.values()], axis=1).astype(np.float32)
+def _weights(chrom: pd.Series, signals: Mapping[str, Sequence[Signal]]) -> NDArray[np.bool_]:
+    return np.stack([chrom.isin(_measured(strands)) for strands in signals.values()], axis=1)
+
+
+def _kept_for_test(
+    frame: pd.DataFrame,
+    highest: NDArray[np.float32],
+    chunks: ChunkSettings,
+    signals: Mapping[str, Sequence[Signal]],
+    replicates: Mapping[str, Sequence[Signal]],
+) -> NDArray[np.bool_]:
+    """Return which chunks of the test are kept, given the highest values ``(chunks, targets)`` of the signal."""
+    if chunks.test_by == "replicate":
+        chunks.check_replicates([name for name in signals if name not in replicates])
+        highest = _highest(frame, replicates, chunks)
+    return over_threshold(highest, chunks.test_least)
+
+
+def _fallen(passed: NDArray[np.bool_], test: NDArray[np.intp], chunks: ChunkSettings) -> Counter[str]:
+    """Return how many chunks do not pass, by what they would have had to pass."""
+    of_test, fallen = int((~passed[test]).sum()), int((~passed).sum())
+    same = chunks.test_least == chunks.threshold and chunks.test_by == "signal"
+    of = " of the replicate" if chunks.test_by == "replicate" else ""
+    found = Counter({f"nothing over {chunks.threshold:g} in it": fallen - (0 if same else of_test)})
+    if not same:
+        found[f"of the test, nothing{of} over {chunks.test_least:g} in it"] = of_test
+    return +found
+
+
+def _test_notes(passed: NDArray[np.bool_], test: NDArray[np.intp], chunks: ChunkSettings) -> list[str]:
+    if not len(test) or (chunks.test_threshold is None and chunks.test_by == "signal"):
+        return []
+    of = " of the replicate" if chunks.test_by == "replicate" else ""
+    over = f"chunks where anything{of} passes {chunks.test_least:g}"
+    what = "every chunk" if chunks.test_least == -math.inf else over
+    return [f"the test is {what}: {int(passed[test].sum()):,} of {len(test):,}"]

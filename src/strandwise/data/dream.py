@@ -261,7 +261,7 @@ def labels_of_bins(
         measured = np.isin(chrom.astype(str), sorted(set(each.conservative["chrom"])))
         labels.append(bound & measured)
         weights.append((bound | ~touched | black) & measured)
-    return np.stack(labels, 1).astype(np.float32), np.stack(weights, 1).astype(np.float32)
+    return np.stack(labels, 1), np.stack(weights, 1)
 
 
 def _check_widths(peaks: Mapping[str, Peaks], bins: BinSettings) -> None:
@@ -357,8 +357,8 @@ def _labels(frame: pd.DataFrame, states: np.ndarray) -> tuple[np.ndarray, np.nda
     weights = np.where(judged[:, None], as_challenge, weights)
     # Windows around peaks of a single factor belong to no bin of the grid.
     alone = rows < 0
-    labels[alone], weights[alone] = 1, 1
-    return labels.astype(np.float32), weights.astype(np.float32)
+    labels[alone], weights[alone] = True, True
+    return labels, weights
 
 
 def _known_only(

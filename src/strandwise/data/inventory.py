@@ -70,7 +70,7 @@ def take_inventory(
 
 def _gc_row(windows: LabelledWindows, split: str) -> dict[str, Any]:
     here = (windows.frame["split"] == split).to_numpy()
-    bound = (windows.labels * (windows.weights > 0)).any(1)
+    bound = windows.bound
     row: dict[str, Any] = {"split": split, "windows": int(here.sum())}
     for name, where in (("GC, positive", here & bound), ("GC, negative", here & ~bound)):
         rows = np.flatnonzero(where)
@@ -81,7 +81,7 @@ def _gc_row(windows: LabelledWindows, split: str) -> dict[str, Any]:
 
 
 def _track_rows(windows: LabelledWindows, peak_bp: int) -> list[dict[str, Any]]:
-    bound = np.asarray((windows.labels * (windows.weights > 0)).any(1))
+    bound = windows.bound
     rows = []
     for name, reader in windows.signals.items():
         parts = reader.by_cell if isinstance(reader, CellReader) else {None: reader}
@@ -113,7 +113,9 @@ def _track_row(name: str, cell: str | None, signal: Signal, peaks: Cover, chromo
 
 def _memory(windows: LabelledWindows) -> int:
     table = int(windows.frame.memory_usage(index=True, deep=False).sum())
-    return table + windows.labels.nbytes + windows.weights.nbytes + windows.reader.nbytes
+    # What is the same for every window is there once.
+    known = sum(values.nbytes for values in (windows.labels, windows.weights) if values.strides[0])
+    return table + known + windows.reader.nbytes
 
 
 def _speed(train: LabelledWindows, heads: Sequence[Head], batch_size: int, jitter_bp: int) -> float:

@@ -29,11 +29,11 @@ class MatSet(NamedTuple):
 
     Attributes:
         codes: ``(sequences, bases)`` uint8.
-        labels: ``(tracks, sequences)`` uint8, 0 or 1.
+        labels: ``(sequences, tracks)``.
     """
 
     codes: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.bool_]
 
 
 def read_mat(path: Path, width: int) -> MatSet:
@@ -78,9 +78,9 @@ def _read_hdf5(path: Path, width: int) -> MatSet:
             codes = _empty(path, count, width)
             for here, there in _blocks((width, count), start, sequences.chunks, four):
                 codes[there, here] = _decoded(path, sequences[start + here.start : start + here.stop, :, there]).T
-            marks = np.empty(labels.shape, dtype=np.uint8)
-            for rows, columns in _blocks(labels.shape, 0, labels.chunks, 1):
-                marks[rows, columns] = _zeros_and_ones(path, labels[rows, columns])
+            marks = _empty(path, count, len(labels), "labels").view(np.bool_)
+            for tracks, here in _blocks(labels.shape, 0, labels.chunks, 1):
+                marks[here, tracks] = _zeros_and_ones(path, labels[tracks, here]).T
             return MatSet(codes, marks)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise error if isinstance(error, InputError) else _damaged(path, error) from error
@@ -135,7 +135,8 @@ def _read_matlab5(path: Path, width: int) -> MatSet:
     for first in range(0, count, step):
         here = slice(first, first + step)
         codes[here] = _decoded(path, sequences[here, :, start : start + width])
-    return MatSet(codes, _zeros_and_ones(path, labels).T)
+    # MATLAB keeps columns together, and a batch reads rows.
+    return MatSet(codes, np.ascontiguousarray(_zeros_and_ones(path, labels)).view(np.bool_))
 
 
 def _pair(path: Path, names: list[str]) -> tuple[str, str]:
@@ -188,11 +189,11 @@ def _middle(path: Path, bases: int, width: int) -> int:
     return (bases - width) // 2
 
 
-def _empty(path: Path, count: int, width: int) -> NDArray[np.uint8]:
+def _empty(path: Path, count: int, width: int, what: str = "bp") -> NDArray[np.uint8]:
     try:
         return np.empty((count, width), dtype=np.uint8)
     except MemoryError:
-        raise InputError(f"{path}: {count} sequences of {width} bp do not fit into memory.") from None
+        raise InputError(f"{path}: {count} sequences of {width} {what} do not fit into memory.") from None
 
 
 def _blocks(

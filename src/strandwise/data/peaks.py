@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from strandwise.data.labels import PeakWindows, merge_peaks
+from strandwise.data.labels import PeakWindows, measured_on, merge_peaks, unmeasured_notes
 from strandwise.data.negatives import SHUFFLED, NegativeSettings, Sampler, shuffled_codes
 from strandwise.data.readers import Reader
 from strandwise.data.reading import GenomeReader, PackedGenome, SequenceReader, stack_readers
@@ -39,7 +39,8 @@ class TargetSettings(SignalFiles):
     """One `[[targets]]` table of a config: an assay to predict, by its peaks or along its signal.
 
     Peaks say where the windows lie; with signal beside them, its profile is what is predicted. Where `[chunks]` finds
-    the windows by the signal, there need be no peaks.
+    the windows by the signal, there need be no peaks. Nothing is learned from a replicate: set in the place of the
+    prediction, it says how well the best of models could do.
     """
 
     peaks: Path | None = Field(
@@ -50,9 +51,41 @@ class TargetSettings(SignalFiles):
         default=None, description="for [bins]: peaks of a lower threshold; bins that touch only them are ambiguous"
     )
 
+    replicate: Path | None = Field(
+        default=None,
+        description="a second measurement of signal, never trained on: set in the place of the prediction, it shows "
+        "how well any model could do",
+    )
+    replicate_plus: Path | None = Field(default=None, description="the same of plus")
+    replicate_minus: Path | None = Field(default=None, description="the same of minus")
+
+    @model_validator(mode="after")
+    def _replicates(self) -> "TargetSettings":
+        for key in ("signal", "plus", "minus"):
+            first, name = getattr(self, key), "replicate" if key == "signal" else f"replicate_{key}"
+            second = getattr(self, name)
+            if second is not None and first is None:
+                raise ValueError(f"'{self.name}': {name} is a second measurement of {key}, which is not given")
+            if second is not None and second in (self.signal, self.plus, self.minus):
+                raise ValueError(f"'{self.name}': {name} names a file that is trained on: name another experiment's")
+        if (self.replicate_plus is None) != (self.replicate_minus is None):
+            raise ValueError(f"'{self.name}' has a replicate of one strand: give replicate_plus and replicate_minus")
+        if self.replicate_plus is not None and self.replicate_plus == self.replicate_minus:
+            raise ValueError(f"'{self.name}': replicate_plus and replicate_minus name one file: give each its own")
+        return self
+
+    def of_replicate(self) -> SignalFiles | None:
+        """Return its replicate as an assay that is read in the same way; None if it has none."""
+        if self.replicate is None and self.replicate_plus is None:
+            return None
+        files = {"signal": self.replicate, "plus": self.replicate_plus, "minus": self.replicate_minus}
+        return SignalFiles.model_validate(self.model_dump(include=set(SignalFiles.model_fields)) | files)
+
     def files(self) -> list[Path]:
         """Return the files this table names."""
-        return [*(path for path in (self.peaks, self.relaxed) if path is not None), *super().files()]
+        second = self.of_replicate()
+        others = [path for path in (self.peaks, self.relaxed) if path is not None]
+        return [*others, *super().files(), *([] if second is None else second.files())]
 
 
 def read_targets(
@@ -90,10 +123,10 @@ def label_peaks(
 ) -> LabelledWindows:
     """Return windows around every peak and random windows away from all, each in its split.
 
-    A window is positive for a track if one of its peaks lies in the middle `label_bp`. Chromosomes without
-    a peak of any track were perhaps never measured: they give no windows. With `merge_overlap_bp`, windows around
-    peaks that overlap by that much become one, as in Basset (see `merge_peaks`), which is positive for the tracks of
-    all its peaks.
+    A window is positive for a track if one of its peaks lies in the middle `label_bp`. On a chromosome without a peak
+    of it a track was perhaps never measured, and has weight 0; without one of any track, there are no windows. With
+    `merge_overlap_bp`, windows around peaks that overlap by that much become one, as in Basset (see `merge_peaks`),
+    which is positive for the tracks of all its peaks.
 
     Args:
         genome: the genome.
@@ -112,7 +145,7 @@ def label_peaks(
     """
     regions = held_out_regions(split, genome.sizes)
     chromosomes = _measured_chromosomes(genome, peaks, windows, split)
-    notes = [*notes, *_notes_on_chromosomes(genome, chromosomes, split)]
+    notes = [*notes, *_notes_on_chromosomes(genome, chromosomes, split), *unmeasured_notes(chromosomes, peaks)]
     dropped: Counter[str] = Counter()
     merged = None
     if windows.merge_overlap_bp is None:
@@ -157,8 +190,8 @@ def label_intervals(
 ) -> LabelledWindows:
     """Return one window at the summit or middle of each interval, labelled by peaks where there are any.
 
-    Labels on a chromosome without a peak of any track, which was perhaps never measured, have weight 0. Windows may
-    reach past a chromosome's end, where they read N, so that every interval has its row.
+    Labels of a track on a chromosome without a peak of it, where it was perhaps never measured, have weight 0. Windows
+    may reach past a chromosome's end, where they read N, so that every interval has its row.
 
     Args:
         genome: the genome.
@@ -187,12 +220,7 @@ def label_intervals(
     notes = [f"{past} windows reach past a chromosome's end and read N there"] if past else []
     packed = PackedGenome(genome, list(pd.unique(frame["chrom"])), windows.input_bp)
     found = _labelled(frame, peaks, packed, windows, Counter(), notes)
-    measured = {name for points in peaks.values() for name in points["chrom"].unique()}
-    known = frame["chrom"].isin(list(measured)).to_numpy()
-    if not peaks or known.all():
-        return found
-    said = f"{(~known).sum()} windows lie on chromosomes without peaks of any track: their labels are not known"
-    return replace(found, weights=found.weights * known[:, None], notes=(*found.notes, said))
+    return replace(found, notes=(*found.notes, *unmeasured_notes(pd.unique(frame["chrom"]), peaks)))
 
 
 def noting_training(windows: LabelledWindows, regions: pd.DataFrame) -> LabelledWindows:
@@ -272,7 +300,7 @@ def _with_merged(found: LabelledWindows, merged: PeakWindows | None) -> Labelled
         return found
     rows = np.flatnonzero(found.frame["origin"] == "peak")
     labels, number = found.labels.copy(), found.frame["merged"].to_numpy()[rows].astype(np.int64)
-    labels[rows] = np.maximum(labels[rows], merged.labels[number])
+    labels[rows] |= merged.labels[number] > 0
     return replace(found, labels=labels, frame=found.frame.drop(columns="merged"))
 
 
@@ -301,9 +329,11 @@ def _labelled(
     # Around the base that is the window's centre, so that a window's own peak counts however short label_bp is.
     first = frame["start"].to_numpy() + windows.input_bp // 2 - windows.label_bp // 2
     columns = [points_within(chrom, first, first + windows.label_bp, points) > 0 for points in peaks.values()]
-    labels = np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((len(frame), 0), np.float32)
+    labels = np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0), dtype=bool)
     here = (frame["origin"] != SHUFFLED).to_numpy()
-    labels[~here] = 0
+    labels[~here] = False
+    # Shuffled DNA is bound by nothing, whichever chromosome it was made of.
+    weights = measured_on(chrom, peaks) | ~here[:, None]
     readers: list[Reader] = [
         GenomeReader(packed, packed.origin(chrom[here], frame["start"].to_numpy()[here]), windows.input_bp)
     ]
@@ -312,7 +342,7 @@ def _labelled(
     return LabelledWindows(
         frame=frame,
         labels=labels,
-        weights=np.ones_like(labels),
+        weights=weights,
         tracks=tuple(peaks),
         reader=stack_readers(readers, [int(here.sum()), int((~here).sum())][: len(readers)]),
         input_bp=windows.input_bp,

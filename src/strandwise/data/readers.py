@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strandwise.strand import StrandType, revcomp
+from strandwise.strand import StrandType, revcomp, unstranded
 
 _TURNED_VALUES = 1 << 17
 """Values that are turned at a time: few enough to stay in a processor's cache."""
@@ -20,9 +20,27 @@ def turn_rows(values: Tensor, turned: np.ndarray, kind: StrandType) -> None:
         turned: which windows.
         kind: how the channels change.
     """
+    if not kind.positions and kind == unstranded(kind.channels).pooled():
+        return
     rows = torch.from_numpy(np.flatnonzero(turned))
     for part in rows.split(max(1, _TURNED_VALUES // values[:1].numel())) if len(rows) else ():
         values.index_copy_(0, part, revcomp(values.index_select(0, part), kind))
+
+
+def rows_of(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return rows of an array, without a copy of them where they lie one after the other or are all the same.
+
+    Args:
+        values: ``(n, ...)``.
+        rows: which, by number, none of them negative.
+    """
+    if not len(rows):
+        return values[:0]
+    if len(values) > 1 and not values.strides[0]:
+        return np.broadcast_to(values[:1], (len(rows), *values.shape[1:]))
+    first = int(rows[0])
+    together = rows[-1] - first == len(rows) - 1 and bool((np.diff(rows) == 1).all())
+    return values[first : first + len(rows)] if together else values[rows]
 
 
 class Reader(Protocol):

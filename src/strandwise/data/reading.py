@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from strandwise.data.readers import Reader
+from strandwise.data.readers import Reader, rows_of
 from strandwise.genome import Genome
 from strandwise.sequence import N
 
@@ -99,7 +99,7 @@ class SequenceReader:
 
     def take(self, rows: np.ndarray) -> "SequenceReader":
         """Return a reader of these sequences only."""
-        return SequenceReader(self.codes[rows], self.input_bp)
+        return SequenceReader(rows_of(self.codes, rows), self.input_bp)
 
 
 class StackedReader:

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field, PositiveInt, model_validator
 
 from strandwise.data.mat_file import read_mat
-from strandwise.data.reading import SequenceReader
+from strandwise.data.reading import SequenceReader, stack_readers
 from strandwise.data.splits import SplitSettings, assign_split, held_out_regions
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import ConfigError, InputError, did_you_mean, listing
@@ -75,11 +75,12 @@ class SequenceSettings(Settings):
 
 
 class _Set(NamedTuple):
-    """Sequences of one `[[sequences]]` table with their labels, before they are joined."""
+    """Sequences of one `[[sequences]]` table with their labels ``(sequences, tracks)``, before they are joined."""
 
     names: list[str]
     codes: np.ndarray
-    labels: dict[str, np.ndarray]
+    tracks: Sequence[str]
+    labels: np.ndarray
     origin: list[str]
 
 
@@ -101,19 +102,11 @@ def read_sequence_sets(
     """
     rng = np.random.default_rng(seed)
     sets = [_read(table, input_bp + 2 * jitter_bp, split, rng) for table in tables]
-    tracks = tuple(dict.fromkeys(track for part in sets for track in part.labels))
+    tracks = tuple(dict.fromkeys(track for part in sets for track in part.tracks))
     frame = _assigned(pd.concat([_frame(*pair, input_bp) for pair in zip(tables, sets, strict=True)]), split, rng)
-    labels = np.zeros((len(frame), len(tracks)), dtype=np.float32)
-    weights = np.zeros_like(labels)
-    row = 0
-    for part in sets:
-        here = slice(row, row + len(part.names))
-        for track, values in part.labels.items():
-            labels[here, tracks.index(track)] = values
-            weights[here, tracks.index(track)] = 1
-        row += len(part.names)
-    codes = np.concatenate([part.codes for part in sets])
-    reader = SequenceReader(codes, input_bp)
+    # Joined by a reader, for they are too many to hold twice.
+    reader = stack_readers([SequenceReader(part.codes, input_bp) for part in sets], [len(part.names) for part in sets])
+    labels, weights = _joined(sets, tracks)
     excluded = (frame["placed"] & frame["chrom"].isin(list(split.exclude))).to_numpy()
     across = (frame["split"] == "").to_numpy() & ~excluded
     reasons = {"on an excluded chromosome": excluded, "across the border of a split": across}
@@ -121,6 +114,28 @@ def read_sequence_sets(
     frame = frame.drop(columns="placed")
     windows = LabelledWindows(frame, labels, weights, tracks, reader, input_bp, dropped)
     return windows.take(np.flatnonzero(~excluded & ~across))
+
+
+def _joined(sets: list[_Set], tracks: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of all sets and their weights, ``(sequences, tracks)``; the sets are used up."""
+    total = sum(len(part.names) for part in sets)
+    if all(tuple(part.tracks) == tuple(tracks) for part in sets):
+        # All are known, which takes no memory to say.
+        weights = np.broadcast_to(np.True_, (total, len(tracks)))
+    else:
+        columns = [np.isin(tracks, part.tracks) for part in sets]
+        weights = np.repeat(np.stack(columns), [len(part.names) for part in sets], axis=0)
+    if len(sets) == 1:
+        return sets[0].labels, weights
+    labels = np.zeros((total, len(tracks)), dtype=bool)
+    row, places = 0, {track: column for column, track in enumerate(tracks)}
+    while sets:
+        # Taken off the list, so that labels of millions of sequences are not there twice for long.
+        part = sets.pop(0)
+        here = labels[row : row + len(part.names)]
+        here[:, [places[track] for track in part.tracks]] = part.labels
+        row += len(part.names)
+    return labels, weights
 
 
 def read_records(path: Path, width: int) -> tuple[list[FastaRecord], np.ndarray]:
@@ -148,13 +163,14 @@ def read_records(path: Path, width: int) -> tuple[list[FastaRecord], np.ndarray]
 def _read(table: SequenceSettings, width: int, split: SplitSettings, rng: np.random.Generator) -> _Set:
     if table.mat is not None:
         found = read_mat(table.mat, width)
-        tracks = _track_names(table, len(found.labels))
+        tracks = _track_names(table, found.labels.shape[1])
         names = [f"{table.mat.stem}:{number}" for number in range(1, len(found.codes) + 1)]
-        return _Set(names, found.codes, dict(zip(tracks, found.labels, strict=True)), ["labelled"] * len(names))
+        return _Set(names, found.codes, tracks, found.labels, ["labelled"] * len(names))
     if table.fasta is not None and table.labels is not None:
         records, codes = read_records(table.fasta, width)
-        labels = _read_labels(table.labels, [record.name for record in records], table.fasta)
-        return _Set([record.name for record in records], codes, labels, ["labelled"] * len(records))
+        names = [record.name for record in records]
+        tracks, labels = _read_labels(table.labels, names, table.fasta)
+        return _Set(names, codes, tracks, labels, ["labelled"] * len(records))
     if table.positives is None:
         raise ConfigError("sequences: give positives, or fasta and labels.")
     records, positives = read_records(table.positives, width)
@@ -174,9 +190,9 @@ def _read(table: SequenceSettings, width: int, split: SplitSettings, rng: np.ran
         negatives = np.concatenate(shuffled)
         names += [name for name in names for _ in range(table.per_positive)]
         origin = "shuffled"
-    label = np.repeat([1.0, 0.0], [len(positives), len(negatives)])
+    label = np.repeat([True, False], [len(positives), len(negatives)])[:, None]
     origins = ["positive"] * len(positives) + [origin] * len(negatives)
-    return _Set(names, np.concatenate([positives, negatives]), {table.name: label}, origins)
+    return _Set(names, np.concatenate([positives, negatives]), [table.name], label, origins)
 
 
 def _track_names(table: SequenceSettings, tracks: int) -> list[str]:
@@ -196,7 +212,7 @@ def _track_names(table: SequenceSettings, tracks: int) -> list[str]:
     return names
 
 
-def _read_labels(path: Path, names: Sequence[str], fasta: Path) -> dict[str, np.ndarray]:
+def _read_labels(path: Path, names: Sequence[str], fasta: Path) -> tuple[list[str], np.ndarray]:
     existing_file(path, "a table of labels")
     try:
         # As text, since a sequence may be named NA.
@@ -215,17 +231,17 @@ def _read_labels(path: Path, names: Sequence[str], fasta: Path) -> dict[str, np.
     if missing:
         raise InputError(f"{path}: no labels for {len(missing)} sequences of {fasta}: {listing(missing)}.")
     table = table.loc[list(names)]
-    return {str(track): _zeros_and_ones(table[track], path) for track in table.columns}
+    return [*map(str, table.columns)], np.stack([_ones(table[track], path) for track in table.columns], axis=1)
 
 
-def _zeros_and_ones(column: pd.Series, path: Path) -> np.ndarray:
+def _ones(column: pd.Series, path: Path) -> np.ndarray:
     values = pd.to_numeric(column, errors="coerce")
     wrong = column[~values.isin([0, 1])]
     if len(wrong):
         raise InputError(
             f"{path}: column '{column.name}' holds {wrong.iloc[0]!r} for '{wrong.index[0]}': labels are 0 or 1."
         )
-    return values.to_numpy(dtype=np.float32)
+    return values.to_numpy() == 1
 
 
 def _coordinates(names: Sequence[str], input_bp: int) -> pd.DataFrame | None:

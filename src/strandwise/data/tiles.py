@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from strandwise.data.batches import TARGET
 from strandwise.data.dense_reader import DenseReader, middles_of
-from strandwise.data.labels import BinGrid, Cover, label_middle
+from strandwise.data.labels import BinGrid, Cover, label_middle, measured_on, unmeasured_notes
 from strandwise.data.reading import GenomeReader, PackedGenome
 from strandwise.data.screening import Screen, room_for
 from strandwise.data.splits import SplitSettings
@@ -132,16 +132,16 @@ def label_tiles(
     packed = packed or PackedGenome(genome, [], windows.input_bp + windows.jitter_bp)
     packed.include(genome, sizes)
     origin = packed.origin(frame["chrom"].to_numpy(), frame["start"].to_numpy())
-    known = np.stack([frame["chrom"].isin(pd.unique(each["chrom"])) for each in peaks.values()], axis=1)
+    known = measured_on(frame["chrom"], peaks)
     found = LabelledWindows(
         frame=frame,
-        labels=np.zeros(known.shape, np.float32),
-        weights=known.astype(np.float32),
+        labels=np.zeros_like(known),
+        weights=known,
         tracks=tuple(peaks),
         reader=GenomeReader(packed, origin, windows.input_bp),
         input_bp=windows.input_bp,
         dropped=+dropped,
-        notes=(*notes, *said),
+        notes=(*notes, *said, *unmeasured_notes(sizes, peaks)),
     )
     return label_as_tiles(found, peaks, genome.sizes, windows, tiles)
 
@@ -171,7 +171,7 @@ def label_as_tiles(
         InputError: lengths that would not turn with their window.
     """
     events = taken_peaks(peaks, tiles, sizes)
-    labels = _labels(found.frame, events, windows, tiles).astype(np.float32)
+    labels = _labels(found.frame, events, windows, tiles).astype(bool)
     found = replace(found, labels=labels, tracks=tuple(peaks))
     if not tiles.dense:
         return found

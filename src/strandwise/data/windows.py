@@ -1,7 +1,7 @@
 """Windows along the genome with their labels: what a model reads, and what it should say."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from strandwise.data.readers import Reader
+from strandwise.data.readers import Reader, rows_of
 from strandwise.data.signals import Measured
 from strandwise.schema import Settings
 
 SPLITS = ("train", "valid", "test")
+
+REPLICATE = "replicate"
+"""The name of the signal that no model reads or learns, and that is judged as a prediction is."""
+
+_VALUES_AT_ONCE = 1 << 24
 
 
 class WindowSettings(Settings):
@@ -83,15 +88,15 @@ class LabelledWindows:
 
     Attributes:
         frame: one row a window: chrom, start, end, name, origin ("peak", "random", ...), split.
-        labels: ``(windows, tracks)`` float32, 0 or 1.
-        weights: ``(windows, tracks)`` float32; 0 where a label is ambiguous or missing.
+        labels: ``(windows, tracks)``, 0 or 1: a byte each, since there may be thousands of millions of them.
+        weights: ``(windows, tracks)``; 0 where a label is ambiguous or missing, else 1.
         tracks: names of the tracks.
         reader: reads the windows' DNA, in the order of `frame`.
         input_bp: length of a window.
         dropped: how many windows were left out, by reason.
         notes: what a person should know, such as chromosome names that were reconciled.
         signals: readers of signal in the same windows: "signal" and "control" go into a model beside the DNA,
-            "target" is what it should say.
+            "target" is what it should say, and "replicate" a second measurement of that.
         epochs: ``(windows,)``; the epoch of training that sees a window, -1 for every one; all of them if None.
         turns: ``(windows,)``; after how many epochs a window comes again; once all have been seen, if None.
         metadata: ``(windows, columns)`` float32; what is known of each window as a whole, if anything.
@@ -120,8 +125,8 @@ class LabelledWindows:
         return replace(
             self,
             frame=self.frame.iloc[rows].reset_index(drop=True),
-            labels=self.labels[rows],
-            weights=self.weights[rows],
+            labels=rows_of(self.labels, rows),
+            weights=rows_of(self.weights, rows),
             reader=self.reader.take(rows),
             signals={name: reader.take(rows) for name, reader in self.signals.items()},
             epochs=None if self.epochs is None else self.epochs[rows],
@@ -141,6 +146,26 @@ class LabelledWindows:
         """Return the windows of one split: train, valid or test."""
         return self.take(np.flatnonzero(self.frame["split"].to_numpy() == name))
 
+    @property
+    def bound(self) -> np.ndarray:
+        """Whether each window is known to be positive for any track; ``(windows,)``."""
+        parts = [(self.labels[part] * (self.weights[part] > 0)).any(1) for part in self._pieces()]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
+
+    def balance(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weight of positives and that of negatives, which is how many there are, for each track."""
+        positive, known = np.zeros((2, len(self.tracks)))
+        for part in self._pieces():
+            weights = self.weights[part]
+            positive += (self.labels[part] * weights).sum(0)
+            known += weights.sum(0)
+        return positive, known - positive
+
+    def _pieces(self) -> Iterator[slice]:
+        """Yield all rows, few enough at a time that working on them takes no memory to speak of."""
+        size = max(1, _VALUES_AT_ONCE // max(1, len(self.tracks)))
+        return (slice(at, at + size) for at in range(0, len(self), size))
+
     def dropped_notes(self) -> list[str]:
         """Return a sentence for each reason why windows were left out."""
         return dropped_notes(self.dropped)
@@ -149,10 +174,10 @@ class LabelledWindows:
         """Return a row per split: how many windows, and how many are positive for each track."""
         rows: list[dict[str, object]] = []
         for name in SPLITS:
-            here = self.frame["split"].to_numpy() == name
-            positives = (self.labels[here] * (self.weights[here] > 0)).sum(0)
+            part = self.split(name)
+            positives, _ = part.balance()
             counts = {track: int(n) for track, n in zip(self.tracks, positives, strict=True)}
-            rows.append({"split": name, "windows": int(here.sum()), **counts})
+            rows.append({"split": name, "windows": len(part), **counts})
         return rows
 
 

@@ -5,7 +5,7 @@ Positions are 0-based and half-open everywhere, as in BED.
 
 from strandwise.genome.bed import read_bed
 from strandwise.genome.bedgraph import BedGraph
-from strandwise.genome.bigwig import BigWig, write_bigwig
+from strandwise.genome.bigwig import BigWig, Steps, write_bigwig, write_steps
 from strandwise.genome.fasta import FastaRecord, read_fasta, write_fasta
 from strandwise.genome.intervals import check_within, overlaps_any, parse_region, rename_chromosomes
 from strandwise.genome.names import NameMatch, match_names
@@ -18,6 +18,7 @@ __all__ = [
     "FastaRecord",
     "Genome",
     "NameMatch",
+    "Steps",
     "check_within",
     "match_names",
     "open_signal",
@@ -28,4 +29,5 @@ __all__ = [
     "rename_chromosomes",
     "write_bigwig",
     "write_fasta",
+    "write_steps",
 ]

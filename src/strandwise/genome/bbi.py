@@ -51,6 +51,23 @@ class _Frame:
         return np.frombuffer(self.read(offset, rows * dtype.itemsize), dtype)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where the data of a bigWig lie.
+
+    Attributes:
+        order: of bytes, as `struct` writes it.
+        most: bytes that a block takes at most once it is inflated; 0 where blocks are not compressed.
+        chromosomes: their numbers in the file.
+        blocks: "chrom", "start", "end", "offset" and "bytes" of each data block, in the order of the genome.
+    """
+
+    order: str
+    most: int
+    chromosomes: dict[str, int]
+    blocks: NDArray[np.void]
+
+
 def damaged(path: Path) -> InputError:
     """Return the error of a bigWig that is not as it should be."""
     return InputError(f"{path}: the bigWig file is damaged or cut off. Copy it again, or make it anew.")
@@ -61,8 +78,8 @@ def is_bigwig(start: bytes) -> bool:
     return _order(start) is not None
 
 
-def check_bigwig(path: Path) -> None:
-    """Refuse what is not a whole bigWig, before a reader meets it.
+def check_bigwig(path: Path) -> Layout:
+    """Refuse what is not a whole bigWig, before a reader meets it, and return where its data lie.
 
     Data blocks carry checksums of their own and are not looked at; nor is what lies in the zoom levels, so
     that a file which lost the end of its last one is taken.
@@ -79,7 +96,7 @@ def check_bigwig(path: Path) -> None:
         if order is None:
             raise InputError(f"{path}: this is not a bigWig file; it begins with {start[:4]!r}.")
         try:
-            _check(_Frame(stream, size, order))
+            return _check(_Frame(stream, size, order))
         except _DamagedError:
             raise damaged(path) from None
 
@@ -93,7 +110,7 @@ def _require(holds: object) -> None:
         raise _DamagedError
 
 
-def _check(frame: _Frame) -> None:
+def _check(frame: _Frame) -> Layout:
     # The file begins and ends with the same four bytes; some writers leave out the last, and then at
     # least the tables that the header names must be inside.
     whole = frame.numbers("I", frame.size - 4)[0] == MAGIC
@@ -103,11 +120,13 @@ def _check(frame: _Frame) -> None:
         places += frame.numbers(_ZOOM, 64 + 24 * level)[2:]
     _require(max(places) < frame.size and min(tree, data, index) > 0 and (whole or zooms))
     _require(largest <= _LARGEST_BLOCK)
-    _check_index(frame, index, data, _chromosome_sizes(frame, tree))
+    names, sizes = _chromosomes(frame, tree)
+    blocks = _read_index(frame, index, data, sizes)
+    return Layout(frame.order, largest, {name: number for number, name in enumerate(names)}, blocks)
 
 
-def _chromosome_sizes(frame: _Frame, offset: int) -> NDArray[np.uint32]:
-    """Return the sizes of the chromosomes by their number in the file."""
+def _chromosomes(frame: _Frame, offset: int) -> tuple[list[str], NDArray[np.uint32]]:
+    """Return the names and sizes of the chromosomes, by their number in the file."""
     magic, _, key, value, count, _ = frame.numbers("IIIIQQ", offset)
     # Eight bytes is the least that a chromosome takes up.
     _require(magic == _TREE_MAGIC and value == 8 and 0 < key < 65536 and 0 < 8 * count < frame.size)
@@ -124,7 +143,7 @@ def _chromosome_sizes(frame: _Frame, offset: int) -> NDArray[np.uint32]:
     _require(all(name and name.isprintable() for name in names) and len(set(names)) == count)
     order = np.argsort(entries["id"])
     _require(np.array_equal(entries["id"][order], np.arange(count)) and entries["size"].min() > 0)
-    return entries["size"][order].astype(np.uint32)
+    return [names[number] for number in order.tolist()], entries["size"][order].astype(np.uint32)
 
 
 def _nodes(frame: _Frame, root: int, inner_bytes: int) -> Iterator[tuple[bool, int, int]]:
@@ -150,8 +169,8 @@ def _nodes(frame: _Frame, root: int, inner_bytes: int) -> Iterator[tuple[bool, i
             waiting += reversed(children)
 
 
-def _check_index(frame: _Frame, offset: int, data: int, sizes: NDArray[np.uint32]) -> None:
-    """Refuse an index of the data blocks that would lead a reader astray."""
+def _read_index(frame: _Frame, offset: int, data: int, sizes: NDArray[np.uint32]) -> NDArray[np.void]:
+    """Return the index of the data blocks, and refuse one that would lead a reader astray."""
     magic, _, count = frame.numbers("IIQ", offset)
     _require(magic == _INDEX_MAGIC and 32 * count < frame.size)
     leaves: list[NDArray[np.void]] = []
@@ -172,8 +191,10 @@ def _check_index(frame: _Frame, offset: int, data: int, sizes: NDArray[np.uint32
             for chrom, start, end_chrom, end, child in items.tolist():
                 spans[child] = ((chrom, start), (end_chrom, end))
     _require(left == 0)
+    blocks = np.concatenate(leaves) if leaves else frame.table([*_SPAN, ("bytes", "u8")], offset, 0)
     if count:
-        _check_blocks(np.concatenate(leaves), data, frame.size, sizes)
+        _check_blocks(blocks, data, frame.size, sizes)
+    return blocks
 
 
 def _check_blocks(blocks: NDArray[np.void], data: int, file_size: int, sizes: NDArray[np.uint32]) -> None:

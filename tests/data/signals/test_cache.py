@@ -24,6 +24,7 @@ from strandwise.data.signals import (
     default_folder,
 )
 from strandwise.errors import InputError, OutputError
+from strandwise.genome import write_bigwig
 
 SLOW_BUILDER = """
 import sys, time
@@ -34,11 +35,13 @@ from strandwise.data.signals.sources import Source
 path, folder, go = sys.argv[1:]
 quickly = Source.chunks
 
-def slowly(self, chrom):
-    yield from quickly(self, chrom)
+def slowly(self, *chroms):
+    parts = quickly(self, *chroms)
+    yield next(parts)
     print("under way", flush=True)
     while not Path(go).exists():
         time.sleep(0.002)
+    yield from parts
 
 Source.chunks = slowly
 SignalCache({"chr1": 500, "chr2": 300}, folder, say=lambda line: print(line, flush=True)).open([Track("t", path)])
@@ -298,6 +301,13 @@ def test_few_windows_are_read_from_the_files_themselves(
         assert torch.equal(everything(signal_), truth)
     (half,) = SignalCache(TWO, tmp_path, "float16").open_for([plain], 1)
     assert isinstance(half, CachedSignal)
+
+
+def test_a_track_of_long_stretches_is_decoded_sooner(tmp_path: Path) -> None:
+    write_bigwig(tmp_path / "a.bw", {"chr1": 100_000}, [("chr1", 10, 50_000, 1.0), ("chr1", 60_000, 99_000, 2.0)])
+    cache, track = SignalCache({"chr1": 100_000}, tmp_path), Track("t", tmp_path / "a.bw")
+    assert isinstance(cache.open_for([track], 124_999)[0], StreamedSignal)
+    assert isinstance(cache.open_for([track], 125_000)[0], CachedSignal)
 
 
 def test_two_tracks_of_one_name_are_opened_as_they_stand(files: dict[str, Path], tmp_path: Path) -> None:

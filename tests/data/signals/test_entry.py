@@ -120,6 +120,7 @@ def test_rounding_is_told(tmp_path: Path, write_values: Callable) -> None:
 
 
 def test_a_chromosome_without_a_single_value_takes_no_space(source: Source, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(source.file, "runs", lambda *_: None)
     monkeypatch.setattr(source.file, "values", lambda chrom, start, end, missing: np.full(end - start, missing, "f4"))
     write_entry(tmp_path / "a.signal", source, "float32")
     entry = read_entry(tmp_path / "a.signal")

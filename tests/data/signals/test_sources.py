@@ -9,6 +9,7 @@ from strandwise.data.signals.sources import open_source
 from strandwise.data.signals.statistics import Statistics
 from strandwise.errors import InputError
 from strandwise.genome import BigWig
+from strandwise.genome.runs import Runs
 
 
 def test_names_are_reconciled_and_told(files: dict[str, Path], sizes: dict[str, int]) -> None:
@@ -58,10 +59,41 @@ def test_chunks_make_the_chromosome(
         monkeypatch.setattr(sources, "CHUNK_BP", chunk)
         found = list(source.chunks("chr1"))
         assert [len(values) for values, _ in found] == [min(chunk, 500 - start) for start in range(0, 500, chunk)]
-        assert len(found) == parts
-        assert np.array_equal(np.concatenate([values for values, _ in found]), whole, equal_nan=True)
-        for values, known in found:
-            assert (known.count, known.mean) == (Statistics.of(values).count, Statistics.of(values).mean)
+        assert len(found) == source.parts("chr1") == parts
+        assert np.array_equal(np.concatenate([values for values, _ in found]), whole)
+    both = list(source.chunks("chr2", "chr1"))
+    assert np.array_equal(both[0][0], source.values("chr2", 0, 300))
+    assert np.array_equal(both[1][0], whole)
+
+
+@pytest.mark.parametrize("missing", [None, 0.5])
+@pytest.mark.parametrize("dense", [0.0, 1.0])
+def test_stretches_are_counted_as_their_positions_are(
+    files: dict[str, Path], sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch, missing: float | None, dense: float
+) -> None:
+    monkeypatch.setattr(sources, "_DENSE", dense)
+    monkeypatch.setattr(sources, "CHUNK_BP", 64)
+    source = open_source(Track("t", files["plus"], missing_quantile=missing), sizes)
+    assert (source._runs("chr1", 0, 64) is None) == (not dense)
+    for index, (values, known) in enumerate(source.chunks("chr1")):
+        expected = source.values("chr1", 64 * index, min(64 * index + 64, 500))
+        assert np.array_equal(values, expected, equal_nan=True)
+        counted = Statistics.of(expected)
+        assert (known.count, known.low, known.high) == (counted.count, counted.low, counted.high)
+        assert (known.mean, known.m2) == pytest.approx((counted.mean, counted.m2))
+        assert np.array_equal(known.values, counted.values)
+        assert np.array_equal(known.counts, counted.counts)
+
+
+def test_windows_are_read_as_intervals_are(files: dict[str, Path], sizes: dict[str, int], tmp_path: Path) -> None:
+    (tmp_path / "a.bedGraph").write_text("chr1\t3\t90\t1.5\nchr1\t120\t150\t-2\n")
+    for path in (files["plus"], tmp_path / "a.bedGraph"):
+        for missing in (None, 0.5):
+            source = open_source(Track("t", path, missing_quantile=missing), sizes)
+            start, out = [0, 17, 460], np.empty((3, 40), np.float32)
+            source.windows("chr1", start, 40, list(out))
+            expected = [source.values("chr1", first, first + 40) for first in start]
+            assert np.array_equal(out, expected, equal_nan=True)
 
 
 def test_an_error_in_a_later_part_is_raised(
@@ -71,6 +103,7 @@ def test_an_error_in_a_later_part_is_raised(
     monkeypatch.setattr(sources, "CHUNK_BP", 64)
     values = np.zeros(500, np.float32)
     values[300] = np.inf
+    monkeypatch.setattr(source.file, "runs", lambda *_: None)
     monkeypatch.setattr(source.file, "values", lambda _, start, end, missing: values[start:end])
     parts = source.chunks("chr1")
     assert len([next(parts) for _ in range(4)]) == 4
@@ -83,6 +116,14 @@ def test_infinite_values_are_named(files: dict[str, Path], sizes: dict[str, int]
     monkeypatch.setattr(source.file, "values", lambda *_: np.array([0, np.nan, -np.inf], np.float32))
     with pytest.raises(InputError, match="value at 1:42 is infinite"):
         source.values("chr1", 40, 43)
+
+
+def test_infinite_stretches_are_named(files: dict[str, Path], sizes: dict[str, int], monkeypatch) -> None:
+    source = open_source(Track("t", files["atac"]), sizes)
+    runs = Runs(np.array([3, 41]), np.array([9, 44]), np.array([1, np.inf], np.float32))
+    monkeypatch.setattr(source.file, "runs", lambda *_: runs)
+    with pytest.raises(InputError, match="value at 1:41 is infinite"):
+        list(source.chunks("chr1"))
 
 
 def test_a_file_that_changes_is_noticed(tmp_path: Path, write_values: Callable) -> None:

@@ -43,7 +43,8 @@ def test_statistics_are_those_of_numpy(array: np.ndarray, q: float) -> None:
 @settings(deadline=None)
 @given(st.lists(values, min_size=1, max_size=4))
 def test_parts_add_up_to_the_whole(parts: list[np.ndarray]) -> None:
-    found, whole = together(map(Statistics.of, parts)), Statistics.of(np.concatenate(parts))
+    nothing = [np.full(2, np.nan, np.float32)]
+    found, whole = together(map(Statistics.of, parts + nothing)), Statistics.of(np.concatenate(parts))
     assert (found.count, found.low, found.high) == (whole.count, whole.low, whole.high)
     assert found.mean == pytest.approx(whole.mean, rel=1e-6, abs=1e-6)
     assert found.sd == pytest.approx(whole.sd, rel=1e-6, abs=1e-5)
@@ -84,6 +85,12 @@ def test_runs_count_as_their_values_one_by_one(runs: list[tuple[float, int]]) ->
     array = np.concatenate([np.full(length, value, np.float32) for value, length in runs])
     found, known = Statistics.of(array), array[~np.isnan(array)].astype(np.float64)
     assert found.count == known.size
+    lengths = np.array([length for _, length in runs])
+    stretches = Statistics.of_runs(np.array([value for value, _ in runs], np.float32), lengths)
+    assert (stretches.count, stretches.low, stretches.high) == (found.count, found.low, found.high)
+    assert (stretches.mean, stretches.m2) == pytest.approx((found.mean, found.m2))
+    assert np.array_equal(stretches.values, found.values)
+    assert np.array_equal(stretches.counts, found.counts)
     if known.size:
         assert (found.low, found.high) == (known.min(), known.max())
         assert found.mean == pytest.approx(known.mean(), abs=1e-12)

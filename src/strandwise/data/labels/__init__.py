@@ -14,6 +14,7 @@ from strandwise.data.labels.dinucleotides import (
 from strandwise.data.labels.gc import GcMatch, gc_content, gc_of_windows, match_gc
 from strandwise.data.labels.grid import BinGrid
 from strandwise.data.labels.leakage import Leaks, find_leaks
+from strandwise.data.labels.measured import measured_on, unmeasured_notes
 from strandwise.data.labels.middle import label_middle
 from strandwise.data.labels.peak_centred import PeakWindows, background_windows, merge_peaks
 from strandwise.data.labels.regions import away_from, drop_covered, unknown_runs
@@ -48,10 +49,12 @@ __all__ = [
     "labels_and_weights",
     "match_dinucleotides",
     "match_gc",
+    "measured_on",
     "merge_peaks",
     "negative_candidates",
     "over_threshold",
     "positive_bins",
     "promoters",
     "unknown_runs",
+    "unmeasured_notes",
 ]

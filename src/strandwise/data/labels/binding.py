@@ -80,11 +80,11 @@ def bin_states(
 
 def labels_and_weights(
     states: NDArray[np.integer], *, judge_blacklisted: bool = False
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the labels, 1 where bound, and the weights, 0 where a state is not to be learned.
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the labels, true where bound, and the weights, false where a state is not to be learned.
 
     Args:
-        states: of `BinState`, of any shape: ask for the rows of a batch, since these are four times as large.
+        states: of `BinState`, of any shape.
         judge_blacklisted: whether blacklisted bins count as negatives, as in the challenge's predictions; in
             training they are left out.
     """
@@ -92,7 +92,7 @@ def labels_and_weights(
     counts = states >= 0
     if judge_blacklisted:
         counts = counts | (states == BinState.BLACKLISTED)
-    return (states == BinState.BOUND).astype(np.float32), counts.astype(np.float32)
+    return states == BinState.BOUND, counts
 
 
 def count_states(states: NDArray[np.integer]) -> dict[str, int]:

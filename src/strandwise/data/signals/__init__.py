@@ -5,6 +5,7 @@ from strandwise.data.signals.cache import Planned, SignalCache, SignalStream, de
 from strandwise.data.signals.gather import Measured, SignalReader
 from strandwise.data.signals.in_peaks import signal_in_peaks, uneven_peaks
 from strandwise.data.signals.signal import CachedSignal, Signal, StreamedSignal
+from strandwise.data.signals.some import SomeTracks
 from strandwise.data.signals.tracks import Strand, Track, Transform, tracks_type
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "SignalCache",
     "SignalReader",
     "SignalStream",
+    "SomeTracks",
     "Strand",
     "StreamedSignal",
     "Track",

@@ -24,11 +24,12 @@ from strandwise.files import TEMPORARY, check_writable, sha256, writing_errors
 _ENDING, _LOCK = ".signal", ".lock"
 _SPARE_BYTES = 1 << 24
 
-DECODING_PAYS = 2.0
-"""How many times its genome's size must be read for a track to be decoded first, rather than read from its file.
+DECODING_PAYS, DECODING_DENSE_PAYS, DENSE = 1.25, 2.0, 1.5
+"""How many times its genome's size must be read for a track to be decoded first, rather than read from its file; the
+same for a dense track; and the bytes for each base from which on a file counts as dense.
 
 To read each base once, count it and write it down takes about as long as to read windows that make up the genome
-one to two times, as `benchmarks/data.py` measures.
+0.8 to 1.2 times, and up to 1.6 times where nearly each base has a value of its own, as `benchmarks/data.py` measures.
 """
 
 
@@ -99,8 +100,10 @@ class SignalCache:
             InputError: a file cannot be read or does not fit the genome, or has values that float16 cannot hold.
             OutputError: there is not enough space for all of them, or the folder cannot be written.
         """
+        return self._open(self._sources(tracks))
+
+    def _open(self, sources: Sequence[Source]) -> list[CachedSignal]:
         self._tidy()
-        sources = self._sources(tracks)
         paths = [self._path(source) for source in sources]
         self._check_space([self._plan(source, path) for source, path in zip(sources, paths, strict=True)])
         return [
@@ -123,11 +126,18 @@ class SignalCache:
             InputError: a file cannot be read or does not fit the genome, or has values that float16 cannot hold.
             OutputError: there is not enough space for those to be decoded, or the folder cannot be written.
         """
-        if self.dtype == "float16" or read_bp >= DECODING_PAYS * sum(self.sizes.values()):
-            return list(self.open(tracks))
         sources = self._sources(tracks)
-        ready = [s.track.needs_statistics or self._whole(self._path(s)) is not None for s in sources]
-        cached = iter(self.open(list(compress(tracks, ready))))
+        genome_bp = sum(self.sizes.values())
+        # A file is read whole to know its entry, which is for nothing where there is none of any.
+        entries = any(self.folder.glob(f"*{_ENDING}"))
+        ready = [
+            self.dtype == "float16"
+            or source.track.needs_statistics
+            or read_bp >= _pays(source, genome_bp) * genome_bp
+            or (entries and self._whole(self._path(source)) is not None)
+            for source in sources
+        ]
+        cached = iter(self._open(list(compress(sources, ready))))
         return [next(cached) if is_ready else StreamedSignal(s) for s, is_ready in zip(sources, ready, strict=True)]
 
     def _tidy(self) -> None:
@@ -229,6 +239,11 @@ class SignalStream:
             InputError: a file cannot be read or does not fit the genome.
         """
         return [StreamedSignal(open_source(track, self.sizes)) for track in tracks]
+
+
+def _pays(source: Source, genome_bp: int) -> float:
+    dense = source.file.path.stat().st_size > DENSE * genome_bp
+    return DECODING_DENSE_PAYS if dense else DECODING_PAYS
 
 
 def _checked(sizes: Mapping[str, int]) -> dict[str, int]:

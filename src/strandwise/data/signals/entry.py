@@ -6,7 +6,9 @@ A process that is killed leaves no end, and a file without one is not taken for 
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from contextlib import closing
+from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strandwise.data.signals.halves import as_float16, rounds
-from strandwise.data.signals.sources import Source
+from strandwise.data.signals.sources import Chunk, Source
 from strandwise.data.signals.statistics import DIFFERENT, NOTHING, Statistics, together
 from strandwise.files import atomic_path, progress
 
@@ -25,6 +27,7 @@ _MAGIC = b"strandw1"
 _TAIL = 4 + 8 + len(_MAGIC)
 _READ = 1 << 24
 _TEXT = 1 << 10
+_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,11 @@ def write_entry(path: Path, source: Source, dtype: SignalType) -> None:
     """
     length, rounded = 0, False
     parts: list[ChromosomeEntry] = []
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+    # Closed at once where the writing fails, since it reads ahead.
+    chunks = source.chunks(*(name for name in source.sizes if name in source.names))
+    with closing(chunks), atomic_path(path) as temporary, temporary.open("wb") as stream:
         for name in progress(source.sizes, f"decoding {source.track.name}", len(source.sizes)):
-            part, changed = _write_chromosome(stream, source, name, dtype, length)
+            part, changed = _write_chromosome(stream, source, name, dtype, length, chunks)
             parts.append(part)
             rounded |= changed
             length += part.size if part.offset >= 0 else 0
@@ -121,15 +126,17 @@ def write_entry(path: Path, source: Source, dtype: SignalType) -> None:
 
 
 def _write_chromosome(
-    stream: IO[bytes], source: Source, name: str, dtype: SignalType, offset: int
+    stream: IO[bytes], source: Source, name: str, dtype: SignalType, offset: int, chunks: Iterator[Chunk]
 ) -> tuple[ChromosomeEntry, bool]:
     size = source.sizes[name]
     if name not in source.names:
         return ChromosomeEntry(name, size, False, -1, np.nan, True, 0, NOTHING), False
     statistics: list[Statistics] = []
     checksum, gaps, rounded, begin = 0, False, False, stream.tell()
-    for values, known in source.chunks(name):
+    for values, known in islice(chunks, source.parts(name)):
         statistics.append(known)
+        if len(statistics) == _TOGETHER:
+            statistics = [together(statistics)]
         gaps = gaps or known.count < values.size
         held: NDArray[np.floating] = values
         if dtype == "float16":
@@ -155,10 +162,10 @@ def _end(parts: list[ChromosomeEntry], dtype: SignalType, length: int, notes: tu
     described["chromosomes"] = []
     values, counts = [], []
     for part in parts:
-        numbers = asdict(part)
-        values.append(numbers["statistics"].pop("values"))
-        counts.append(numbers["statistics"].pop("counts"))
-        described["chromosomes"].append(numbers | {"different": len(values[-1])})
+        statistics = dict(vars(part.statistics))
+        values.append(statistics.pop("values"))
+        counts.append(statistics.pop("counts"))
+        described["chromosomes"].append(vars(part) | {"statistics": statistics, "different": len(values[-1])})
     arrays = np.concatenate(values).astype("<f4").tobytes() + np.concatenate(counts).astype("<i8").tobytes()
     text = json.dumps(described).encode()
     body = arrays + text

@@ -163,6 +163,7 @@ class StreamedSignal:
         self.counted = False
         self.measured = np.array([name in source.names for name in source.sizes])
         self._names = list(source.sizes)
+        self._size = np.array(list(source.sizes.values()), dtype=np.int64)
         self._statistics: list[Statistics] | None = None
 
     def statistics(self) -> list[Statistics]:
@@ -178,21 +179,25 @@ class StreamedSignal:
     def read(self, chrom: Numbers, start: Numbers, out: Tensor) -> bool:
         """Write the signal of windows into `out`, NaN where nothing is known or a chromosome has ended."""
         found, length = out.numpy(), out.shape[1]
-        # In the order of the genome, since the file is read in blocks.
-        for row in np.lexsort((start, chrom)):
+        whole = (start >= 0) & (start + length <= self._size[chrom]) & self.measured[chrom]
+        for row in np.flatnonzero(~whole):
             name, begin = self._names[chrom[row]], int(start[row])
             first, last = max(begin, 0), min(begin + length, self.sizes[name])
-            if name not in self.source.names or first >= last:
-                found[row] = np.nan
-                continue
-            found[row, : first - begin] = found[row, last - begin :] = np.nan
-            found[row, first - begin : last - begin] = self.source.unchecked(name, first, last)
+            found[row] = np.nan
+            if name in self.source.names and first < last:
+                found[row, first - begin : last - begin] = self.source.unchecked(name, first, last)
+        # In the order of the genome, since the file is read in blocks.
+        order = np.lexsort((start, chrom))
+        order = order[whole[order]]
+        for rows in np.split(order, np.flatnonzero(np.diff(chrom[order])) + 1) if len(order) else ():
+            places = [found[row] for row in rows.tolist()]
+            self.source.windows(self._names[chrom[rows[0]]], start[rows].tolist(), length, places)
         return self._check(found, chrom, start)
 
     def _check(self, found: NDArray[np.float32], chrom: Numbers, start: Numbers) -> bool:
         """Return whether any value is NaN, and refuse infinite ones."""
-        holes = bool(np.isnan(found).any())
-        for row in np.flatnonzero(np.isinf(found).any(axis=1)):
+        odd = np.flatnonzero(~np.isfinite(found).all(axis=1))
+        for row in odd[np.isinf(found[odd]).any(axis=1)]:
             name, begin = self._names[chrom[row]], int(start[row])
             self.source.values(name, max(begin, 0), min(begin + found.shape[1], self.sizes[name]))
-        return holes
+        return len(odd) > 0

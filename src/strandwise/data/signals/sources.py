@@ -1,7 +1,7 @@
 """Signal files, opened and matched to the chromosomes of a genome."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,22 @@ from numpy.typing import NDArray
 from strandwise.data.signals.statistics import Statistics
 from strandwise.data.signals.tracks import Track
 from strandwise.errors import InputError
-from strandwise.genome import BedGraph, match_names, open_signal
+from strandwise.genome import BedGraph, BigWig, match_names, open_signal
+from strandwise.genome.runs import Runs
 
-CHUNK_BP = 1 << 22
+CHUNK_BP = 1 << 21
 """Bases that are decoded at once."""
 
 _AHEAD = 2
 """Parts that are decoded beside the one that is written."""
+
+_SMALL_BP = 1 << 16
+
+_DENSE = 1.0
+"""Bytes for each base from which on a file is read base by base: it has few stretches longer than one."""
+
+
+Chunk = tuple[NDArray[np.float32], Statistics]
 
 
 class SignalFile(Protocol):
@@ -57,6 +66,14 @@ class Source:
         """Return what `values` returns, without a look for infinite ones."""
         return self.file.values(self.names[chrom], start, end, 0.0 if self.track.zero_filled else np.nan)
 
+    def windows(self, chrom: str, start: Sequence[int], length: int, out: Sequence[NDArray[np.float32]]) -> None:
+        """Write what `values` returns of windows of one length, without a look for infinite ones."""
+        if isinstance(self.file, BigWig):
+            self.file.windows(self.names[chrom], start, length, out, 0.0 if self.track.zero_filled else np.nan)
+            return
+        for first, place in zip(start, out, strict=True):
+            place[...] = self.unchecked(chrom, first, first + length)
+
     def values(self, chrom: str, start: int, end: int) -> NDArray[np.float32]:
         """Return the signal of an interval of a chromosome that the file has.
 
@@ -68,33 +85,60 @@ class Source:
         values = self.unchecked(chrom, start, end)
         infinite = np.isinf(values)
         if infinite.any():
-            position = start + int(infinite.argmax())
-            raise InputError(
-                f"{self.file.path}: the value at {self.names[chrom]}:{position} is infinite, as after a division "
-                "by 0; make the file anew with a pseudocount."
-            )
+            raise self._infinite(chrom, start + int(infinite.argmax()))
         return values
 
-    def chunks(self, chrom: str) -> Iterator[tuple[NDArray[np.float32], Statistics]]:
-        """Yield the signal of a chromosome from its beginning to its end, in parts of `CHUNK_BP`, and what it is."""
-        size = self.sizes[chrom]
-        starts = range(0, size, CHUNK_BP)
+    def _infinite(self, chrom: str, position: int) -> InputError:
+        return InputError(
+            f"{self.file.path}: the value at {self.names[chrom]}:{position} is infinite, as after a division "
+            "by 0; make the file anew with a pseudocount."
+        )
 
-        def part(start: int) -> tuple[NDArray[np.float32], Statistics]:
-            values = self.values(chrom, start, min(start + CHUNK_BP, size))
-            return values, Statistics.of(values)
+    def parts(self, chrom: str) -> int:
+        """Return how many chunks a chromosome comes in."""
+        return -(-self.sizes[chrom] // CHUNK_BP)
 
-        if len(starts) <= 1:
-            yield from map(part, starts)
+    def chunks(self, *chroms: str) -> Generator[Chunk]:
+        """Yield the signal of chromosomes that the file has, and what it is.
+
+        Each comes from its beginning to its end, in parts of `CHUNK_BP` and a last, shorter one.
+        """
+        places = [
+            (chrom, start, min(start + CHUNK_BP, self.sizes[chrom]))
+            for chrom in chroms
+            for start in range(0, self.sizes[chrom], CHUNK_BP)
+        ]
+        if len(places) <= 1:
+            yield from (self._part(*place) for place in places)
             return
         # The next parts are read and counted while their reader works on this one.
         with ThreadPoolExecutor(_AHEAD) as readers:
-            waiting = deque(readers.submit(part, start) for start in starts[:_AHEAD])
-            for start in starts[_AHEAD:]:
+            waiting = deque(readers.submit(self._part, *place) for place in places[:_AHEAD])
+            for place in places[_AHEAD:]:
                 yield waiting.popleft().result()
-                waiting.append(readers.submit(part, start))
+                waiting.append(readers.submit(self._part, *place))
             for last in waiting:
                 yield last.result()
+
+    def _part(self, chrom: str, start: int, end: int) -> Chunk:
+        runs = self._runs(chrom, start, end)
+        if runs is None:
+            values = self.values(chrom, start, end)
+            return values, Statistics.of(values)
+        infinite = np.isinf(runs.value)
+        if infinite.any():
+            raise self._infinite(chrom, int(runs.start[infinite.argmax()]))
+        lengths = runs.end - runs.start
+        if not self.track.zero_filled:
+            return runs.dense(start, end, np.nan), Statistics.of_runs(runs.value, lengths)
+        gaps = end - start - lengths.sum()
+        known = Statistics.of_runs(np.append(runs.value, np.float32(0)), np.append(lengths, gaps))
+        return runs.dense(start, end), known
+
+    def _runs(self, chrom: str, start: int, end: int) -> Runs | None:
+        if not isinstance(self.file, BigWig):
+            return None
+        return self.file.runs(self.names[chrom], start, end, int(_DENSE * max(end - start, _SMALL_BP)))
 
     def check_unchanged(self) -> None:
         """Refuse a file that is not the one that was opened.

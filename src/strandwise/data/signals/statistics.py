@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +40,7 @@ def _tally(
 ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Return the different keys of runs and how many values have each."""
     if keys.size >= _MANY:
-        table = np.bincount(keys.astype(np.intp), lengths, DIFFERENT)
+        table = np.bincount(keys.astype(np.intp), lengths)
         found = np.flatnonzero(table)
         return found.astype(np.uint32), table[found].astype(np.int64)
     found, place = np.unique(keys, return_inverse=True)
@@ -77,9 +76,18 @@ class Statistics:
     def of(cls, values: NDArray[np.float32]) -> "Statistics":
         """Return the statistics of values; NaN is passed over."""
         known = values[~np.isnan(values)] if np.isnan(values).any() else values
-        if not known.size:
-            return NOTHING
-        runs, lengths = _runs(known)
+        return cls._of(*_runs(known), known.size) if known.size else NOTHING
+
+    @classmethod
+    def of_runs(cls, values: NDArray[np.float32], lengths: NDArray[np.integer]) -> "Statistics":
+        """Return the statistics of values that each stand for some positions; NaN is passed over."""
+        known = (lengths > 0) & ~np.isnan(values)
+        if not known.all():
+            values, lengths = values[known], lengths[known]
+        return cls._of(values, lengths.astype(np.float64), int(lengths.sum())) if values.size else NOTHING
+
+    @classmethod
+    def _of(cls, runs: NDArray[np.float32], lengths: NDArray[np.float64] | None, count: int) -> "Statistics":
         # So that the two zeros are one.
         keys = (runs + np.float32(0)).view(np.uint32) >> _DROPPED_BITS
         found, counts = _tally(keys, lengths)
@@ -89,7 +97,7 @@ class Statistics:
         mean = float(np.average(wide, weights=lengths))
         apart = wide - mean
         m2 = float(np.dot(apart, apart if lengths is None else apart * lengths))
-        return cls(known.size, mean, m2, float(runs.min()), float(runs.max()), different[order], counts[order])
+        return cls(count, mean, m2, float(runs.min()), float(runs.max()), different[order], counts[order])
 
     @classmethod
     def constant(cls, value: float, count: int) -> "Statistics":
@@ -100,23 +108,8 @@ class Statistics:
         return cls(count, value, 0.0, value, value, different, np.array([count], dtype=np.int64))
 
     def __add__(self, other: "Statistics") -> "Statistics":
-        """Return the statistics of both sets of values together (Chan et al. 1983 for the spread)."""
-        if not self.count or not other.count:
-            return self if self.count else other
-        count = self.count + other.count
-        apart = other.mean - self.mean
-        values, place = np.unique(np.concatenate([self.values, other.values]), return_inverse=True)
-        counts = np.zeros(len(values), dtype=np.int64)
-        np.add.at(counts, place, np.concatenate([self.counts, other.counts]))
-        return Statistics(
-            count,
-            self.mean + apart * (other.count / count),
-            self.m2 + other.m2 + apart * apart * (self.count / count) * other.count,
-            min(self.low, other.low),
-            max(self.high, other.high),
-            values,
-            counts,
-        )
+        """Return the statistics of both sets of values together."""
+        return together((self, other))
 
     def negated(self) -> "Statistics":
         """Return the statistics of the values with their signs changed."""
@@ -143,5 +136,23 @@ NOTHING = Statistics(0, 0.0, 0.0, 0.0, 0.0, np.zeros(0, np.float32), np.zeros(0,
 
 
 def together(parts: Iterable[Statistics]) -> Statistics:
-    """Return the statistics of all values of all parts."""
-    return reduce(Statistics.__add__, parts, NOTHING)
+    """Return the statistics of all values of all parts (Chan et al. 1983 for the spread)."""
+    waiting = [part for part in parts if part.count]
+    if not waiting:
+        return NOTHING
+    if len(waiting) == 1:
+        return waiting[0]
+    sizes = np.array([part.count for part in waiting], dtype=np.float64)
+    means = np.array([part.mean for part in waiting])
+    mean = float(np.average(means, weights=sizes))
+    values, place = np.unique(np.concatenate([part.values for part in waiting]), return_inverse=True)
+    return Statistics(
+        sum(part.count for part in waiting),
+        mean,
+        float(np.dot(sizes, (means - mean) ** 2)) + sum(part.m2 for part in waiting),
+        min(part.low for part in waiting),
+        max(part.high for part in waiting),
+        values,
+        # Exact, as 64-bit floats of whole numbers are.
+        np.bincount(place, np.concatenate([part.counts for part in waiting])).astype(np.int64),
+    )
