@@ -9,6 +9,7 @@ import pandas as pd
 
 from strandwise.files import write_text
 from strandwise.report import figures
+from strandwise.report.baselines import baseline_table
 from strandwise.report.rendering import render
 from strandwise.report.results import RunResults
 from strandwise.report.tables import (
@@ -83,6 +84,7 @@ def write_page(results: RunResults, path: str | Path) -> None:
         strand_table=strand_table(results, both_strands),
         points_shown=_points_shown(results, scattered),
         metric_tables=[metric_table(results, head) for head, *_ in results.heads()],
+        baselines=None if results.baselines is None else baseline_table(results.baselines),
         data_table=data_table(results),
         provenance=flattened(results.provenance),
     )

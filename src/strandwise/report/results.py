@@ -31,6 +31,7 @@ class RunResults:
         provenance: versions, seed, seconds, parameters, hashes of input files; may be nested.
         data_summary: one row a split: its windows, and positives of each track.
         notes: what the user should know, such as chromosome names that were reconciled.
+        baselines: the contents of ``baselines.json``, where the run was held against simple models.
 
     Raises:
         InputError: the metrics are of another schema, or the predictions lack a column.
@@ -46,6 +47,7 @@ class RunResults:
     provenance: Mapping[str, Any]
     data_summary: list[dict[str, Any]]
     notes: list[str]
+    baselines: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         version = self.metrics.get("schema_version")

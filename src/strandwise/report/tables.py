@@ -58,21 +58,34 @@ class LegendEntry:
 
 
 def metric_table(results: RunResults, head: str) -> Table:
-    """Return one head's metrics, a row a track and their mean last."""
+    """Return one head's metrics: a row a track, one below it for its replicate where it has one, their mean last."""
     tracks, mean = next((tracks, mean) for name, tracks, mean, _ in results.heads() if name == head)
     names = dict.fromkeys(name for metrics in [*tracks.values(), mean] for name in metrics)
     metrics = [name for name in names if name not in COUNTS]
     counts = [name for name in COUNTS if name in names]
     rows = []
+    ceilings = (results.metrics["heads"][head].get("ceiling") or {}).get("tracks") or {}
     for track, values in tracks.items():
         cells = [count_cell(values.get(name), of=values.get("n") if name == "positives" else None) for name in counts]
         cells += [number_cell(values.get(name), why_missing(values)) for name in metrics]
         rows.append(Row(track, cells))
+        if track in ceilings:
+            rows.append(Row(f"{track}, ceiling", _ceiling_cells(ceilings[track], counts, metrics)))
+    blanks = [Cell("") for _ in counts]
+    if len(tracks) > 1 and len(ceilings) == len(tracks):
+        reached = results.metrics["heads"][head]["ceiling"]["mean"]
+        rows.append(Row("Mean ceiling", blanks + _ceiling_cells(reached, [], metrics)))
     if len(tracks) > 1:
-        blanks = [Cell("") for _ in counts]
         rows.append(Row("Mean", blanks + [number_cell(mean.get(name), "no track has it") for name in metrics]))
     title = "Metrics of each track" if len(results.metrics["heads"]) == 1 else f"Metrics of each track, head {head}"
+    if ceilings:
+        title += "; ceiling: what the second replicate scores in the place of the prediction"
     return Table(title, [metric_name(name) for name in [*counts, *metrics]], rows)
+
+
+def _ceiling_cells(values: Mapping[str, Any], counts: list[str], metrics: list[str]) -> list[Cell]:
+    found = [count_cell(values.get(name)) if name in values else Cell("") for name in counts]
+    return found + [number_cell(values[name]) if name in values else Cell("") for name in metrics]
 
 
 def strand_table(results: RunResults, tracks: list[str]) -> Table:

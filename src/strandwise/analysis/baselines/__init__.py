@@ -1,0 +1,19 @@
+"""Simple models that a network has to beat: composition, known motifs, words of six letters."""
+
+from strandwise.analysis.baselines.comparison import Answered, compare
+from strandwise.analysis.baselines.features import Composition, Feature, Matrix, Motifs, Words
+from strandwise.analysis.baselines.fitting import Baseline, Examples, fit_baseline, read_features
+
+__all__ = [
+    "Answered",
+    "Baseline",
+    "Composition",
+    "Examples",
+    "Feature",
+    "Matrix",
+    "Motifs",
+    "Words",
+    "compare",
+    "fit_baseline",
+    "read_features",
+]
