@@ -1,6 +1,6 @@
 """Run the whole speed suite: `make bench`."""
 
-from benchmarks import data, labels, layers, training, waiting, windows
+from benchmarks import architectures, chromosomes, data, labels, layers, training, waiting, windows
 
 windows.main()
 data.main()
@@ -8,3 +8,5 @@ labels.main()
 waiting.main()
 layers.main()
 training.main()
+architectures.main()
+chromosomes.main()

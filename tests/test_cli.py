@@ -4,13 +4,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from strandwise import cli
+from strandwise import cli, screen
 from strandwise.data.simulation import SimulatedGenome
 from strandwise.errors import InputError
 from strandwise.experiment import Experiment, Run, check, checking
 from strandwise.layers import Merge
+from strandwise.motifs import jaspar_motif, write_meme
 
 CONFIG = """\
 [genome]
@@ -46,7 +49,21 @@ epochs = 1
 accelerator = "cpu"
 """
 COMMANDS = (
-    *("demo", "check", "train", "evaluate", "predict", "strand", "conjoin", "models", "benchmark", "report"),
+    *(
+        "demo",
+        "check",
+        "train",
+        "evaluate",
+        "baselines",
+        "predict",
+        "robustness",
+        "strand",
+        "conjoin",
+        "ensemble",
+        "models",
+        "benchmark",
+        "report",
+    ),
     *("import", "simulate"),
 )
 
@@ -182,6 +199,21 @@ def test_the_first_use_from_config_to_report(call: Callable, project: Path) -> N
     assert (code, out, err) == (0, "Wrote both.html\n", "")
 
 
+def test_baselines_are_tabulated_from_the_command_line(call: Callable, project: Path) -> None:
+    assert call("train", "config.toml", "--out", "run")[0] == 0
+    write_meme("motifs.meme", [jaspar_motif("MA0138.3")])
+    code, out, err = call("baselines", "run", "--motifs", "motifs.meme")
+    assert (code, err) == (0, "")
+    found = json.loads(Path("run/baselines.json").read_text())
+    line = next(line for line in out.splitlines() if line.startswith("│ REST, AUPR"))
+    for kind in (found["model"], *found["baselines"].values()):
+        assert f"{kind['tracks']['REST']['aupr']:.3f}" in line
+    assert "Note: motifs.meme has no motif called CTCF" in out
+    code, _, err = call("baselines", "run", "--motifs", "motifs.meme", "--motif", "REST")
+    assert code == 2
+    assert "--motif REST: write TRACK=NAME" in err
+
+
 def test_strands_are_compared_from_the_command_line(call: Callable, project: Path) -> None:
     assert call("train", "config.toml", "--out", "run", "--set", "strand.strategy=standard")[0] == 0
     code, out, err = call("strand", "run", "--split", "valid", "--windows", 12, "--seed", 1)
@@ -300,12 +332,12 @@ def test_faults_of_our_own_are_not_hidden(call: Callable, project: Path, monkeyp
     ("value", "text"), [(None, "n/a"), (0.12345, "0.123"), (12.0, "12"), (1234, "1,234"), (0.0, "0")]
 )
 def test_numbers_are_short(value: object, text: str) -> None:
-    assert cli._number(value) == text
+    assert screen.number(value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "no law"), (0.0, "0"), (0.12345, "0.12"), (3.2e-16, "3.2e-16")])
 def test_deviations_have_two_digits(value: float | None, text: str) -> None:
-    assert cli._small(value) == text
+    assert screen.small(value) == text
 
 
 GRID = """\
@@ -392,3 +424,77 @@ def test_sequences_may_hold_motifs_of_a_file(call: Callable, tmp_path: Path, mon
         code, out, err = call(*small, "--overwrite", *arguments)
         assert (code, out) == (2, "")
         assert said in err
+
+
+@pytest.fixture
+def coverage(project: Path) -> str:
+    """A config of signal with a replicate, and a place for the cache."""
+    table = {
+        'peaks = "genome/peaks/CTCF.alpha.bed"': 'signal = "genome/accessibility.alpha.bw"\n'
+        'replicate = "genome/accessibility.beta.bw"\npeaks = "genome/peaks/CTCF.alpha.bed"',
+        '[[targets]]\nname = "REST"\npeaks = "REST.bed"\n': '[signals]\nfolder = "cache"\n',
+        "[windows]": "[windows]\nbin_bp = 120",
+    }
+    text = CONFIG
+    for old, new in table.items():
+        assert old in text
+        text = text.replace(old, new)
+    Path("coverage.toml").write_text(text)
+    return "coverage.toml"
+
+
+def test_no_cache_is_left_where_none_is_wanted(call: Callable, coverage: str) -> None:
+    often = ("--set", "training.epochs=1000")
+    assert call("train", coverage, "--out", "run", "--no-cache")[0] == 0
+    assert Run.open("run").experiment.signals.cache is False
+    # Little is read of files in one epoch, and what is read little is not decoded.
+    text = Path("run/config.toml").read_text().replace("cache = false", "cache = true")
+    Path("run/config.toml").write_text(text.replace("epochs = 1\n", "epochs = 1000\n"))
+    commands = [
+        ("check", coverage, *often),
+        ("evaluate", "run"),
+        ("predict", "run", "--bed", "genome/peaks/CTCF.alpha.bed", "--out", "p.parquet"),
+        ("strand", "run"),
+    ]
+    for command in commands:
+        assert call(*command, "--no-cache")[0] == 0
+        assert not Path("cache").exists()
+    assert call("check", coverage, *often)[0] == 0
+    assert Path("cache").is_dir()
+
+
+def test_the_ceiling_stands_below_its_track(call: Callable, coverage: str) -> None:
+    assert call("train", coverage, "--out", "run", "--no-cache")[0] == 0
+    code, out, _ = call("evaluate", "run")
+    assert code == 0
+    starts = ("[rep1] ", "[rep1], ceiling")
+    track, ceiling = (next(line for line in out.splitlines() if start in line) for start in starts)
+    found = Run.open("run").metrics["heads"]["coverage"]
+    name = "CTCF [rep1]"
+    for line, values in ((track, found["tracks"][name]), (ceiling, found["ceiling"]["tracks"][name])):
+        assert [f"{values[key]:.3f}" for key in ("pearson", "spearman", "mse")] == re.findall(r"-?\d\.\d{3}", line)
+    assert "Ceiling: what the second replicate scores in the place of the prediction" in out
+
+
+def test_an_ensemble_is_judged_beside_its_members(
+    call: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    places = pd.DataFrame(
+        {"chrom": "chr1", "start": 100 * np.arange(40), "end": 100 * np.arange(40) + 100, "name": "."}
+    )
+    for name in ("a", "b"):
+        tracks = {f"label/{track}": rng.integers(0, 2, 40).astype(float) for track in ("CTCF", "REST")}
+        rng = np.random.default_rng(0) if name == "a" else rng
+        tracks |= {f"pred/{track}": rng.random(40) for track in ("CTCF", "REST")}
+        places.assign(**tracks).to_parquet(f"{name}.parquet", index=False)
+    code, out, err = call("ensemble", "a.parquet", "b.parquet", "--how", "rank", "--out", "both.bed")
+    assert (code, err) == (0, "")
+    rows = {cells[0]: cells[1:] for cells in map(cells_of, out.splitlines()) if len(cells) == 4}
+    assert set(rows) >= {"a.parquet", "b.parquet", "ensemble"}
+    assert all(re.fullmatch(r"0\.\d{3}", cell) for cell in rows["ensemble"])
+    assert "Wrote both.bed" in out
+    code, _, err = call("ensemble", "a.parquet", "b.parquet", "--how", "rank", "--out", "both")
+    assert code == 2
+    assert "error: both: tables of predictions give a table: end --out in one of .parquet" in err

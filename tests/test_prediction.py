@@ -21,8 +21,6 @@ from strandwise.prediction import (
     Predictor,
     bigwig_paths,
     check_ending,
-    chromosome_frames,
-    chromosome_windows,
     gathered,
     predict_frames,
     write_predictions,
@@ -158,24 +156,6 @@ def test_tables_hold_places_and_tracks(windows: LabelledWindows) -> None:
     np.testing.assert_allclose(table[["pred/a", "pred/b"]], expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("batch_size", [10, 500])
-@pytest.mark.parametrize("step", [9, 37, 5000])
-@pytest.mark.parametrize("chrom", ["chr1", "chr2", "chr10"])
-def test_a_chromosome_is_tiled_exactly(genome: Genome, chrom: str, step: int, batch_size: int) -> None:
-    predictor = Predictor(build(), True)
-    size = genome.sizes[chrom]
-    along = chromosome_windows(genome, chrom, step, predictor.input_bp)
-    table = pd.concat(chromosome_frames(predictor, along, size, step, batch_size), ignore_index=True)
-    assert table["start"].tolist() == list(range(0, size, step))
-    assert table["end"].tolist() == [*range(step, size, step), size]
-    assert set(table["chrom"]) == {chrom}
-    rows = np.linspace(0, len(table) - 1, 8).astype(int)
-    centre = [(start + end) // 2 for start, end in table.loc[rows, ["start", "end"]].to_numpy()]
-    codes = np.stack([genome.fetch(chrom, at - 20, at + 20, pad=True) for at in centre])
-    expected = by_hand(predictor.network, codes, True)
-    np.testing.assert_allclose(table.loc[rows, ["pred/a", "pred/b"]], expected, rtol=0, atol=1e-6)
-
-
 def test_parquet_is_read_back(tmp_path: Path) -> None:
     out = tmp_path / "p.parquet"
     assert write_predictions(frames(), out) == [out]
@@ -249,16 +229,6 @@ def test_windows_before_a_start_are_cut_off(tmp_path: Path) -> None:
     table = pd.DataFrame({"chrom": ["chr1"], "start": [-5], "end": [5], "name": ["."], "pred/a": [0.5]})
     write_predictions([table], tmp_path / "p.bw", SIZES)
     assert BigWig(tmp_path / "p.bw").values("chr1", 0, 7).tolist() == [0.5] * 5 + [0] * 2
-
-
-def test_a_whole_chromosome_through_a_bigwig(genome: Genome, tmp_path: Path) -> None:
-    predictor = Predictor(build(tracks=("a",)), True)
-    along, size = chromosome_windows(genome, "chr1", 50, predictor.input_bp), genome.sizes["chr1"]
-    table = pd.concat(chromosome_frames(predictor, along, size, 50), ignore_index=True)
-    write_predictions(chromosome_frames(predictor, along, size, 50), tmp_path / "p.bw", genome.sizes)
-    found = BigWig(tmp_path / "p.bw").values("chr1", 0, 1003, missing=-1)
-    expected = np.repeat(table["pred/a"].to_numpy(np.float32), (table["end"] - table["start"]).to_numpy())
-    assert np.array_equal(found, expected)
 
 
 def test_overlapping_windows_do_not_fit_a_bigwig(tmp_path: Path) -> None:

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from strandwise.analysis.symmetry import trace_symmetry
     from strandwise.data.simulation import simulate_genome, simulate_sequences
     from strandwise.demo import run_demo
-    from strandwise.experiment import Experiment, Run, check, compare_strands, evaluate, predict, train, write_report
+    from strandwise.experiment import (
+        Experiment,
+        Run,
+        check,
+        compare_strands,
+        ensemble,
+        evaluate,
+        predict,
+        train,
+        write_report,
+    )
     from strandwise.genome import BigWig, Genome, read_bed
     from strandwise.layers import Conjoined, PerStrand, freeze
     from strandwise.models import as_rcps, lift
@@ -42,6 +52,7 @@ _HOMES = {
         "Run",
         "check",
         "compare_strands",
+        "ensemble",
         "evaluate",
         "predict",
         "train",
@@ -80,6 +91,7 @@ __all__ = [
     "compare_strands",
     "dinucleotide_shuffle",
     "dna",
+    "ensemble",
     "evaluate",
     "freeze",
     "lift",

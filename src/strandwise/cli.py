@@ -2,17 +2,27 @@
 
 import logging
 import sys
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from strandwise.errors import InputError, StrandwiseError
+from strandwise.errors import StrandwiseError
 from strandwise.import_commands import imports
+from strandwise.screen import (
+    number,
+    plain,
+    print_metrics,
+    print_notes,
+    print_robustness,
+    print_rows,
+    print_strands,
+    screen,
+    shown_row,
+)
+from strandwise.simulate_commands import simulate
 
 app = typer.Typer(
     help="Models of how DNA drives regulatory signal, with both strands treated correctly by construction.",
@@ -20,16 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-simulate = typer.Typer(help="Write simulated data whose truth is known.", no_args_is_help=True)
 app.add_typer(simulate, name="simulate")
 app.add_typer(imports, name="import")
-# Names come from files: a track may well be called 'Reb1 [rep1]'.
-FEW_BLOCKS = 10
-SHOWN_METRICS = (
-    *("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives"),
-    *("jsd", "nll", "pearson", "spearman", "mse"),
-)
-screen = Console(markup=False, emoji=False)
 
 Config = Annotated[Path, typer.Argument(help="a config in TOML", show_default=False)]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder", show_default=False)]
@@ -40,6 +42,10 @@ Seed = Annotated[int, typer.Option(help="of everything drawn by chance", min=0)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
 Cell = Annotated[str | None, typer.Option(help="the cell type, where something was measured in several")]
 
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="read signal in place and leave no cache; same as signals.cache=false")
+]
+
 
 class SplitName(StrEnum):
     """A split, by name."""
@@ -47,6 +53,20 @@ class SplitName(StrEnum):
     train = "train"
     valid = "valid"
     test = "test"
+
+
+class Average(StrEnum):
+    """How predictions of several models are averaged."""
+
+    mean = "mean"
+    rank = "rank"
+
+
+class Scale(StrEnum):
+    """What is averaged of several networks."""
+
+    predictions = "predictions"
+    logits = "logits"
 
 
 def _version(wanted: bool) -> None:
@@ -77,24 +97,24 @@ def demo(
     from strandwise.demo import run_demo
 
     run = run_demo(out, seed=seed, overwrite=overwrite, say=screen.print)
-    _print_metrics(run.metrics)
+    print_metrics(run.metrics)
     screen.print(f"Report: {run.path / 'report.html'}", soft_wrap=True)
 
 
 @app.command()
-def check(config: Config, set: Changes = []) -> None:  # noqa: A002, B006
+def check(config: Config, set: Changes = [], no_cache: NoCache = False) -> None:  # noqa: A002, B006
     """Open every file of a config, count its windows, and try one batch and the strand law on it."""
     from strandwise.experiment import Experiment
     from strandwise.experiment import check as job
 
-    experiment = Experiment.load(config, set)
+    experiment = Experiment.load(config, [*set, *_changed(no_cache)])
     found = job(experiment)
-    _print_notes([*found.windows.notes, *found.windows.dropped_notes()])
-    _print_notes([*found.inventory.leaks, *found.uneven])
-    _print_rows("Windows and positives", found.windows.summary())
-    _print_rows("GC", [_shown_row(row) for row in found.inventory.gc])
+    print_notes([*found.windows.notes, *found.windows.dropped_notes()])
+    print_notes([*found.inventory.leaks, *found.uneven])
+    print_rows("Windows and positives", found.windows.summary())
+    print_rows("GC", [shown_row(row) for row in found.inventory.gc])
     if found.inventory.tracks:
-        _print_rows("Signal", [_shown_row(row) for row in found.inventory.tracks])
+        print_rows("Signal", [shown_row(row) for row in found.inventory.tracks])
     screen.print(
         f"{experiment.model.name}, {experiment.strand.strategy}: {found.parameters:,} parameters "
         f"({experiment.strand.rules.summary})",
@@ -121,19 +141,20 @@ def train(
     seed: Annotated[int | None, typer.Option(help="same as --set training.seed=N", min=0)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was stopped")] = False,
     overwrite: Overwrite = False,
+    no_cache: NoCache = False,
 ) -> None:
     """Train a model."""
     from strandwise.data.windows import dropped_notes
     from strandwise.experiment import Experiment
     from strandwise.experiment import train as job
 
-    changes = [*set, *([] if seed is None else [f"training.seed={seed}"])]
+    changes = [*set, *([] if seed is None else [f"training.seed={seed}"]), *_changed(no_cache)]
     experiment = Experiment.load(config, changes)
     if resume and not out.exists():
-        _print_notes([f"nothing to resume in {out} yet: training starts anew"])
+        print_notes([f"nothing to resume in {out} yet: training starts anew"])
     run = job(experiment, out, resume=resume, overwrite=overwrite)
     made = run.provenance
-    _print_notes([*made["notes"], *dropped_notes(made["dropped"])])
+    print_notes([*made["notes"], *dropped_notes(made["dropped"])])
     screen.print(
         f"{run.path}: {made['epochs']} epochs in {made['training_seconds']:.0f} s, best {made['best_epoch']} "
         f"({made['monitor']} {made['best_score']:.4f}), {made['parameters']:,} parameters",
@@ -152,12 +173,41 @@ def evaluate(
         typer.Option("--conjoin/--no-conjoin", help="average both strands, whatever the strategy (with --out)"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results; the run folder if not given")] = None,
+    no_cache: NoCache = False,
 ) -> None:
     """Judge a run on windows with known labels."""
     from strandwise.experiment import evaluate as job
 
-    found = job(run, split=split.value, bed=bed, cell=cell, conjoin=conjoin, out=out)  # pyright: ignore[reportArgumentType]
-    _print_metrics(found)
+    found = job(_opened(run, no_cache), split=split.value, bed=bed, cell=cell, conjoin=conjoin, out=out)  # pyright: ignore[reportArgumentType]
+    print_metrics(found)
+
+
+@app.command()
+def baselines(
+    run: RunFolder,
+    motifs: Annotated[Path | None, typer.Option(help="motifs in MEME format")] = None,
+    motif: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TRACK=NAME", help="a motif of a track, where names differ; again for each"),
+    ] = None,
+    split: Annotated[SplitName, typer.Option(help="which windows of the config")] = SplitName.test,
+    flank: Annotated[int, typer.Option(help="bases beside a bin that count with it", min=0)] = 50,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="folder for the results; the run folder if not given")] = None,
+) -> None:
+    """Say how far a run is ahead of GC content, motif hits and counts of short words on the same windows."""
+    from strandwise.experiment.baselines import compare_baselines, motif_names
+    from strandwise.report.baselines import baseline_table
+
+    named = motif_names(motif or ())
+    found = compare_baselines(run, split=split.value, motifs=motifs, named=named, flank_bp=flank, seed=seed, out=out)  # pyright: ignore[reportArgumentType]
+    print_notes(found["notes"])
+    table = baseline_table(found)
+    rows: list[dict[str, object]] = [
+        {found["split"]: row.name, **dict(zip(table.columns, (cell.text for cell in row.cells), strict=True))}
+        for row in table.rows
+    ]
+    print_rows(table.caption, rows)
 
 
 @app.command()
@@ -166,17 +216,20 @@ def predict(
     out: Annotated[Path, typer.Option(help=".parquet, .bed, .bed.gz or .bw", show_default=False)],
     bed: Annotated[Path | None, typer.Option(help="a window at each interval")] = None,
     fasta: Annotated[Path | None, typer.Option(help="the middle of each sequence")] = None,
-    chrom: Annotated[str | None, typer.Option(help="windows along a whole chromosome")] = None,
+    chrom: Annotated[
+        list[str] | None, typer.Option(help="windows along a whole chromosome; again for each, or 'all'")
+    ] = None,
     cell: Cell = None,
     genome: Annotated[Path | None, typer.Option(help="another FASTA than that of the run")] = None,
     step: Annotated[int | None, typer.Option(help="bases between windows, for --chrom", min=1)] = None,
     batch_size: Annotated[int, typer.Option(help="windows at a time", min=1)] = 512,
+    no_cache: NoCache = False,
 ) -> None:
     """Predict at intervals, for sequences, or along a chromosome."""
     from strandwise.experiment import predict as job
 
-    where = {"bed": bed, "fasta": fasta, "chrom": chrom, "cell": cell}
-    written = job(run, out, **where, genome=genome, step_bp=step, batch_size=batch_size)
+    where = {"bed": bed, "fasta": fasta, "chrom": chrom or None, "cell": cell}
+    written = job(_opened(run, no_cache), out, **where, genome=genome, step_bp=step, batch_size=batch_size)
     for path in written:
         screen.print(f"Wrote {path}", soft_wrap=True)
 
@@ -192,15 +245,52 @@ def strand(
     ] = 2000,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="folder for the results; the run folder if not given")] = None,
+    no_cache: NoCache = False,
 ) -> None:
     """Say how well the two strands agree, and at which layer they first part."""
     from strandwise.experiment import compare_strands
 
-    found = compare_strands(run, split=split.value, bed=bed, cell=cell, n=n, seed=seed, out=out)
-    _print_strands(found)
+    found = compare_strands(_opened(run, no_cache), split=split.value, bed=bed, cell=cell, n=n, seed=seed, out=out)
+    print_strands(found)
     name = "strand" if found["split"] == "test" else f"strand.{found['split']}"
     for ending in ("json", "html"):
         screen.print(f"Wrote {(out or run) / f'{name}.{ending}'}", soft_wrap=True)
+
+
+@app.command()
+def robustness(
+    run: RunFolder,
+    split: Annotated[SplitName, typer.Option(help="which windows of the config")] = SplitName.test,
+    bed: Annotated[Path | None, typer.Option(help="windows at these intervals instead")] = None,
+    cell: Cell = None,
+    n: Annotated[int, typer.Option("-n", "--windows", help="the most windows to test, drawn by --seed", min=1)] = 1000,
+    repeats: Annotated[int, typer.Option(help="copies of each window", min=2)] = 20,
+    reach: Annotated[
+        int | None,
+        typer.Option(help="the largest shift in bp, a quarter of the window if not given", min=1),
+    ] = None,
+    share: Annotated[float, typer.Option(help="of the bases made unknown or mutated", min=0, max=1)] = 0.01,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="folder for the result; the run folder if not given")] = None,
+) -> None:
+    """Say how much predictions vary when windows are shifted, turned, or changed in a few bases."""
+    from strandwise.experiment import assess_robustness
+
+    found = assess_robustness(
+        run,
+        split=split.value,  # pyright: ignore[reportArgumentType]
+        bed=bed,
+        cell=cell,
+        n=n,
+        repeats=repeats,
+        reach_bp=reach,
+        share=share,
+        seed=seed,
+        out=out,
+    )
+    print_robustness(found)
+    name = "robustness" if found["split"] == "test" else f"robustness.{found['split']}"
+    screen.print(f"Wrote {(out or run) / f'{name}.json'}", soft_wrap=True)
 
 
 @app.command()
@@ -219,6 +309,43 @@ def conjoin(
 
 
 @app.command()
+def ensemble(
+    members: Annotated[
+        list[Path], typer.Argument(metavar="RUN|TABLE...", help="run folders, or .parquet tables of predictions")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="RUN|TABLE", help="the run folder or table to write", show_default=False)
+    ],
+    how: Annotated[Average, typer.Option(help="the mean, or the mean of ranks, for tables")] = Average.mean,
+    on: Annotated[Scale, typer.Option(help="what is averaged, in a run made of runs")] = Scale.predictions,
+    split: Annotated[SplitName | None, typer.Option(help="make a table of runs: these windows of their config")] = None,
+    bed: Annotated[Path | None, typer.Option(help="make a table of runs: windows at these intervals")] = None,
+    cell: Cell = None,
+    genome: Annotated[Path | None, typer.Option(help="FASTA or 2bit of the windows, for bigWig of tables")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Average runs into one run, or predictions into one table, by mean or rank."""
+    from strandwise.experiment import ensemble as job
+
+    made = job(
+        members,
+        out,
+        how=how.value,  # pyright: ignore[reportArgumentType]
+        on=on.value,  # pyright: ignore[reportArgumentType]
+        split=None if split is None else split.value,  # pyright: ignore[reportArgumentType]
+        bed=bed,
+        cell=cell,
+        genome=genome,
+        overwrite=overwrite,
+    )
+    print_notes(made.notes)
+    for metric, members_of in made.tables().items():
+        print_rows(metric, [{"member": name, **{t: number(v) for t, v in row.items()}} for name, row in members_of])
+    for path in made.paths:
+        screen.print(f"Wrote {path}", soft_wrap=True)
+
+
+@app.command()
 def models(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="all, if none is named")] = None,
     input_bp: Annotated[int | None, typer.Option(help="length of the DNA; the usual one if not given", min=1)] = None,
@@ -228,8 +355,8 @@ def models(
     from strandwise.models.summary import list_models
 
     found = list_models(names or (), input_bp, strategy)
-    _print_rows("Models of one track", [each.row(name) for name, each in found if not isinstance(each, str)])
-    _print_notes([f"{name}: {why}" for name, why in found if isinstance(why, str)])
+    print_rows("Models of one track", [each.row(name) for name, each in found if not isinstance(each, str)])
+    print_notes([f"{name}: {why}" for name, why in found if isinstance(why, str)])
 
 
 @app.command()
@@ -268,132 +395,16 @@ def report(
     screen.print(f"Wrote {write_report(runs, out)}", soft_wrap=True)
 
 
-@simulate.command("genome")
-def simulate_genome_command(
-    out: Annotated[Path, typer.Option(help="folder to write", show_default=False)],
-    seed: Seed = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write a small genome with planted motifs, peaks, signal tracks, variants and the truth."""
-    from strandwise.data.simulation import simulate_genome
-
-    made = simulate_genome(out, seed=seed, overwrite=overwrite)
-    screen.print(f"Wrote {made.folder}", soft_wrap=True)
+def _changed(no_cache: bool) -> list[str]:
+    """Return the change of a config that leaves no cache of its signal, if that is wanted."""
+    return ["signals.cache=false"] if no_cache else []
 
 
-@simulate.command("sequences")
-def simulate_sequences_command(
-    out: Annotated[Path, typer.Option(help="folder to write", show_default=False)],
-    n: Annotated[int, typer.Option("-n", "--number", help="sequences", min=1)] = 30_000,
-    length: Annotated[int, typer.Option(help="bases of each", min=1)] = 200,
-    motifs: Annotated[Path | None, typer.Option(help="matrices in ENCODE's format, instead of JASPAR's")] = None,
-    motif: Annotated[list[str] | None, typer.Option(help="name in --motifs; again for each label")] = None,
-    label_noise: Annotated[float, typer.Option(help="chance that a label is flipped", min=0, max=1)] = 0.0,
-    split: Annotated[
-        tuple[float, float, float] | None,
-        typer.Option(help="shares of train, valid and test; only training labels are flipped then"),
-    ] = None,
-    seed: Seed = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write sequences with embedded motifs and their labels, as in Shrikumar et al. 2017."""
-    from strandwise.data.simulation import simulate_sequences
-    from strandwise.motifs import encode_motifs
+def _opened(run: Path, no_cache: bool) -> Any:
+    """Return what a job takes: the folder of a run, or the run with its signal read in place."""
+    from strandwise.experiment import Run
 
-    if (motifs is None) != (not motif):
-        raise InputError("--motifs FILE and --motif NAME belong together: give both, --motif once for each label.")
-    matrices = encode_motifs(motifs, motif) if motifs is not None and motif else None
-    made = simulate_sequences(
-        out, n=n, length=length, motifs=matrices, split=split, label_noise=label_noise, seed=seed, overwrite=overwrite
-    )
-    screen.print(f"Wrote {made.folder}", soft_wrap=True)
-
-
-def _print_notes(notes: list[str]) -> None:
-    for note in notes:
-        screen.print(f"Note: {_plain(note)}", soft_wrap=True)
-
-
-def _print_rows(title: str, rows: list[dict[str, object]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for number, name in enumerate(rows[0] if rows else []):
-        table.add_column(str(name), justify="right" if number else "left", no_wrap=not number)
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
-    screen.print(table)
-
-
-def _shown_row(row: Mapping[str, object]) -> dict[str, object]:
-    return {key: f"{value:,.3g}" if isinstance(value, float) else value for key, value in row.items()}
-
-
-def _print_metrics(metrics: Mapping[str, Any]) -> None:
-    _print_notes(metrics.get("notes", []))
-    blocks = metrics["bootstrap"]["blocks"]
-    few = f", which rests on {blocks} stretches of genome alone" if blocks < FEW_BLOCKS else ""
-    for name, head in metrics["heads"].items():
-        rows = [{"track": track, **values} for track, values in head["tracks"].items()]
-        if len(rows) > 1:
-            rows.append({"track": "mean", **head["mean"]})
-        known = {key for row in rows for key in row}
-        shown = [key for key in SHOWN_METRICS if key in known]
-        _print_rows(
-            f"{name}, {metrics['split']}: {metrics['n']:,} windows",
-            [{"track": row["track"], **{key: _number(row.get(key)) for key in shown}} for row in rows],
-        )
-        for metric, (low, high) in head["ci"].items():
-            screen.print(
-                f"Mean {metric}: {_number(head['mean'][metric])} (95 % interval {low:.3f} to {high:.3f}{few})",
-                soft_wrap=True,
-            )
-    screen.print(f"Largest strand deviation: {metrics['strand']['max_deviation']:.2g}")
-
-
-def _print_strands(found: Mapping[str, Any]) -> None:
-    _print_notes(found["notes"])
-    for name, head in found["heads"].items():
-        single, double = head["float32"], head["float64"]
-        rows: list[dict[str, object]] = []
-        for track, values in single["tracks"].items():
-            row: dict[str, object] = {
-                "track": track,
-                "largest": _small(values["logits"]["max"]),
-                "mean": _small(values["logits"]["mean"]),
-            }
-            row["in float64"] = _small(double["tracks"][track]["logits"]["max"])
-            row["predicted"] = _small(values["predicted"]["max"])
-            row |= {kind: _number(values[kind]) for kind in ("pearson", "spearman")}
-            row["flips"] = _number(values["flips"])
-            rows.append(row)
-        _print_rows(f"{name}, {found['split']}: deviation between strands on {found['n']:,} windows", rows)
-    for title, layers in (("One strand, layer by layer", "one_strand"), ("Deviation, layer by layer", "layers")):
-        parts: list[dict[str, object]] = [
-            {
-                "part": layer["place"],
-                "layer": layer["layer"],
-                "type": layer["type"],
-                **{precision: _small(layer[precision]) for precision in ("float32", "float64")},
-            }
-            for layer in found[layers]
-        ]
-        if parts:
-            _print_rows(title, parts)
-    screen.print(_plain(found["verdict"]), highlight=False, soft_wrap=True)
-
-
-def _small(value: float | None) -> str:
-    return "no law" if value is None else f"{value:.2g}"
-
-
-def _plain(text: str) -> str:
-    """Return text without what a terminal would obey: files of strangers may hold it."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
-def _number(value: object) -> str:
-    if value is None:
-        return "n/a"
-    return f"{value:.3f}" if isinstance(value, float) and value != int(value) else f"{value:,.0f}"
+    return Run.open(run).without_cache() if no_cache else run
 
 
 def _log_to_stderr() -> None:
@@ -425,7 +436,7 @@ def main() -> None:
         if isinstance(error, MemoryError):
             said = f"out of memory ({said or 'no more to be had'}): ask for less at a time, or use a larger machine."
         console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-        console.print(f"error: {_plain(said)}", style="red", soft_wrap=True)
+        console.print(f"error: {plain(said)}", style="red", soft_wrap=True)
         sys.exit(2)
 
 

@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from strandwise.data.batches import model_inputs, read_inputs
-from strandwise.data.reading import GenomeReader, PackedGenome
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, OutputError
 from strandwise.files import atomic_path
-from strandwise.genome import Genome, write_bigwig
+from strandwise.genome import write_bigwig
 from strandwise.layers import Conjoined, Head, Merge
-from strandwise.models import SequenceModel, WithBias
+from strandwise.models import Ensemble, SequenceModel, WithBias
+from strandwise.models.stretches import Stretched, stretched
 from strandwise.strand import revcomp
 
 BIGWIG = (".bw", ".bigWig", ".bigwig")
@@ -43,7 +43,7 @@ class Predictor:
         merge: how, where it conjoins.
     """
 
-    network: SequenceModel | WithBias
+    network: SequenceModel | WithBias | Ensemble | Stretched
     conjoin: bool
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
@@ -111,6 +111,22 @@ class Predictor:
             said = self.head.activate(logits[self.head.name])
             yield (said.mean(-1) if self.head.type.positions else said).numpy()
 
+    def expected(self, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[np.ndarray]:
+        """Yield ``(batch, tracks, positions)`` as `signal` does; one position of what is said of windows as a whole."""
+        if self.profile is not None or self.bins is not None:
+            yield from self.signal(batches)
+            return
+        for said in self.predict(batches):
+            yield said[..., None]
+
+    def along(self, step_bp: int) -> "Predictor | None":
+        """Return one that reads windows every `step_bp` bases as a stretch of DNA, if the network can.
+
+        It says of each window what this one says; see `strandwise.models.stretches`.
+        """
+        fast = stretched(self.network, step_bp, self.merge if self.conjoin else None)
+        return None if fast is None else replace(self, network=fast, conjoin=False)
+
     def signal(self, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[np.ndarray]:
         """Yield what is expected along windows, ``(batch, tracks, positions)``.
 
@@ -177,41 +193,9 @@ def prediction_columns(head: Head, values: np.ndarray, prefix: str = "pred") -> 
     return pd.DataFrame(values, columns=[f"{prefix}/{track}" for track in head.tracks])
 
 
-def chromosome_windows(
-    genome: Genome, chrom: str, step_bp: int, input_bp: int, *, whole: bool = False
-) -> LabelledWindows:
-    """Return windows along a chromosome, one centred on each stretch of `step_bp`; at its ends they read N.
-
-    Args:
-        genome: the genome.
-        chrom: the chromosome.
-        step_bp: length of a stretch.
-        input_bp: length of a window.
-        whole: let the last stretch reach past the chromosome's end, rather than be shorter.
-    """
-    size = genome.sizes[chrom]
-    stretches = np.arange(0, size, step_bp)
-    ends = stretches + step_bp if whole else np.minimum(stretches + step_bp, size)
-    start = (stretches + ends) // 2 - input_bp // 2
-    frame = pd.DataFrame({"chrom": chrom, "start": start, "end": start + input_bp, "name": "."})
-    packed = PackedGenome(genome, [chrom], input_bp)
-    nothing = np.zeros((len(frame), 0), np.float32)
-    reader = GenomeReader(packed, start + packed.offsets[chrom], input_bp)
-    return LabelledWindows(frame, nothing, nothing, (), reader, input_bp)
-
-
-def chromosome_frames(
-    predictor: Predictor, windows: LabelledWindows, size: int, step_bp: int, batch_size: int = 512
-) -> Iterator[pd.DataFrame]:
-    """Yield predictions of `chromosome_windows`: rows hold the stretches, which tile the chromosome of `size` bp."""
-    row = 0
-    for frame in predict_frames(predictor, windows, batch_size):
-        start = step_bp * np.arange(row, row + len(frame))
-        row += len(frame)
-        yield frame.assign(start=start, end=np.minimum(start + step_bp, size))
-
-
-def write_predictions(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str, int] | None = None) -> list[Path]:
+def write_predictions(
+    frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str, int] | None = None, *, missing: bool = False
+) -> list[Path]:
     """Write tables of predictions as they come, in the format of the ending of `out`.
 
     ``.parquet`` and ``.bed``/``.bed.gz`` hold all tracks; ``.bw`` makes one file a track, with the name of
@@ -221,6 +205,7 @@ def write_predictions(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[
         frames: as `predict_frames` and `chromosome_frames` yield them.
         out: where to write.
         sizes: lengths of the chromosomes, for bigWig.
+        missing: leave out of a bigWig what is NaN, where that means not known and not a model that has diverged.
 
     Returns:
         The files written.
@@ -232,7 +217,7 @@ def write_predictions(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[
     check_ending(out)
     frames = _some(frames, out)
     if out.name.endswith(BIGWIG):
-        return _write_bigwigs(frames, out, sizes)
+        return _write_bigwigs(frames, out, sizes, missing)
     with atomic_path(out) as temporary:
         if out.name.endswith(".parquet"):
             _write_parquet(frames, temporary)
@@ -277,19 +262,23 @@ def _write_bed(frames: Iterable[pd.DataFrame], path: Path, compress: bool) -> No
     with pysam.BGZFile(str(path), "wb", None) if compress else path.open("wb") as stream:
         for number, frame in enumerate(map(_as_bed, frames)):
             header = "#" + "\t".join(map(str, frame.columns)) + "\n" if number == 0 else ""
-            text = frame.to_csv(sep="\t", header=False, index=False, float_format="%.6g", lineterminator="\n")
+            text = frame.to_csv(
+                sep="\t", header=False, index=False, float_format="%.6g", na_rep="nan", lineterminator="\n"
+            )
             stream.write((header + text).encode())
 
 
 def _as_bed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return predictions as BED: starts from 0, and a score of 0 to 1000 by the highest prediction, then each track."""
-    predictions = frame.filter(like="pred/")
-    score = (1000 * predictions.max(axis=1)).clip(0, 1000).round().astype(int)
+    predictions = frame[[name for name in frame.columns if str(name).startswith("pred/")]]
+    score = (1000 * predictions.max(axis=1).fillna(0)).clip(0, 1000).round().astype(int)
     places = frame[["chrom", "start", "end", "name"]].assign(start=frame["start"].clip(lower=0))
     return places.assign(score=score, strand=".").join(predictions)
 
 
-def _write_bigwigs(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str, int] | None) -> list[Path]:
+def _write_bigwigs(
+    frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str, int] | None, missing: bool
+) -> list[Path]:
     if sizes is None:
         raise InputError(f"{out}: sequences have no place on a chromosome: use .parquet or .bed instead of bigWig.")
     # Batch by batch first, so that most overlaps are found before everything is predicted.
@@ -304,7 +293,9 @@ def _write_bigwigs(frames: Iterable[pd.DataFrame], out: Path, sizes: Mapping[str
     with ExitStack() as together:
         for column, path in zip(columns, names, strict=True):
             temporary = together.enter_context(atomic_path(path))
-            values = zip(whole["chrom"], start, end, whole[column].astype(float), strict=True)
+            known = whole[column].notna() | (not missing)
+            parts = (whole["chrom"], start, end, whole[column].astype(float))
+            values = zip(*(part[known] for part in parts), strict=True)
             try:
                 write_bigwig(temporary, used, values)
             except OutputError as error:

@@ -137,7 +137,7 @@ def revcomp_codes(codes: ArrayLike) -> Codes:
 
     The numpy twin of ``strand.revcomp(x, dna())``.
     """
-    return np.ascontiguousarray(_COMPLEMENT[as_codes(codes)][..., ::-1])
+    return np.ascontiguousarray(_COMPLEMENT.take(as_codes(codes))[..., ::-1])
 
 
 def embed(codes: Sequence, motif: Sequence, position: int) -> Codes:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from strandwise.analysis.receptive_field import receptive_field
+from strandwise.analysis.receptive_field import ReceptiveField, receptive_field
 from strandwise.errors import InputError, StrandLawError
 from strandwise.layers import Conv1d, Dense, Dropout, GlobalAveragePool, ReLU, Stack, binary_head, dense_head
 from strandwise.models import MODELS, StrandSettings, assemble
@@ -59,6 +59,31 @@ class Blind(nn.Module):
         assert metadata.shape[1:] == (2,)
         third = sequence[:, :1, sequence.shape[2] // 3] + metadata.sum(1, keepdim=True)
         return {"constant": self.offset.expand(len(sequence), 1), "third": third}
+
+
+def shortest(profile: list[float], share: float) -> int:
+    """Try every stretch."""
+    ends = range(len(profile) + 1)
+    whole = sum(profile)
+    return min(end - start for end in ends for start in range(end) if sum(profile[start:end]) >= share * whole)
+
+
+@pytest.mark.parametrize("length", [1, 2, 9, 10])
+@pytest.mark.parametrize("share", [0.125, 0.5, 0.75, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_stretch_that_carries_a_share(length: int, share: float, seed: int) -> None:
+    # Powers of two add up exactly in any order.
+    profile = np.float64(0.5) ** np.random.default_rng(seed).integers(0, 9, length).astype(np.float64)
+    assert ReceptiveField(profile, 0, length - 1).shortest_bp(share) == shortest(profile.tolist(), share)
+
+
+def test_the_stretch_of_nothing_is_nothing() -> None:
+    assert ReceptiveField(np.zeros(8), None, None).shortest_bp(0.5) == 0
+    one = np.eye(9)[4]
+    assert ReceptiveField(one, 4, 4).shortest_bp(1.0) == 1
+    for share in (0.0, -1.0, 1.1, float("nan")):
+        with pytest.raises(InputError, match=f"share {share} must be above 0 and at most 1"):
+            ReceptiveField(one, 4, 4).shortest_bp(share)
 
 
 def test_any_output_can_be_asked_and_what_is_unseen_has_no_span() -> None:

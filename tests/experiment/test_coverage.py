@@ -163,6 +163,14 @@ def test_one_bin_is_the_mean_of_a_window(make: Make, tmp_path: Path) -> None:
         ({"windows": {"input_bp": 160, "bin_bp": 15}}, "set windows.output_bp = 150"),
         ({"model": {"name": "shrikumar_chip"}}, "says one number of a window"),
         ({"training": {"loss": "poison"}}, "poisson"),
+        (
+            {
+                "model": {"name": "shrikumar_chip"},
+                "windows": {"input_bp": 160, "bin_bp": 160},
+                "training": {"loss": "cosine"},
+            },
+            "'cosine' compares shapes along a window",
+        ),
         ({"training": {"monitor": "valid_auroc"}}, "'valid_auroc' is not measured"),
         ({"bias": {"run": "elsewhere"}}, "predicts none: remove it"),
         ({"controls": [{"name": "c", **STRANDED}]}, "takes no control tracks"),

@@ -11,7 +11,7 @@ from strandwise.errors import ConfigError, RunError
 from strandwise.experiment import Experiment, Run, train
 from strandwise.experiment.finetuning import take_over
 from strandwise.experiment.run import new_network
-from strandwise.layers import BatchNorm1d
+from strandwise.layers import BatchNorm1d, Conjoined
 from strandwise.models import SequenceModel
 from strandwise.training import fit
 
@@ -176,3 +176,33 @@ def test_a_path_is_that_of_the_config(config: Path, trained: Run) -> None:
     experiment = load(config, "model.init=some/run")
     assert experiment.model.init == (config.parent / "some/run").resolve()
     assert 'init = "' in experiment.to_toml()
+
+
+def test_heads_begin_with_those_of_the_run_where_it_is_asked_for(config: Path, trained: Run) -> None:
+    network, before = begun(load(config, f"model.init={trained.path}", "model.init_heads=true"))
+    theirs = trained.network.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in network.state_dict().items())
+    assert any(not torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("strategy", ["conjoined", "hybrid"])
+def test_training_goes_on_where_the_run_stopped(config: Path, trained: Run, tmp_path: Path, strategy: str) -> None:
+    """A second stage, as EvoAug's on windows as they are: its first answers are the last of the first stage."""
+    groups = ["strand.groups=[[1, 2, 3, 4]]"] if strategy == "hybrid" else []
+    options = (f"model.init={trained.path}", "model.init_heads=true", f"strand.strategy={strategy}", *groups)
+    network, _ = begun(load(config, *options))
+    x = torch.nn.functional.one_hot(torch.randint(0, 4, (3, network.input_bp)), 4).transpose(1, 2).float()
+    with torch.no_grad():
+        both = [Conjoined(each).eval()(x)["bound"] for each in (network, trained.network)]
+    torch.testing.assert_close(both[0], both[1])
+
+
+def test_heads_for_other_targets_are_refused(config: Path, trained: Run) -> None:
+    experiment = load(config, f"model.init={trained.path}", "model.init_heads=true")
+    with pytest.raises(ConfigError, match=r"model.init_heads: the run .* predicts bound of t0, t1, and this config"):
+        take_over(new_network(experiment, ("t0", "t2")), experiment)
+    pooled = load(
+        config, f"model.init={trained.path}", "model.init_heads=true", "windows.input_bp=34", "windows.label_bp=34"
+    )
+    with pytest.raises(ConfigError, match=r"model.init_heads: head 'bound' of the run .* is another"):
+        take_over(new_network(pooled, ("t0", "t1")), pooled)

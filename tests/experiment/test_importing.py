@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from strandwise.data.simulation import SimulatedGenome
 from strandwise.errors import ConfigError, InputError, RunError
 from strandwise.experiment import (
     Experiment,
@@ -21,8 +22,9 @@ from strandwise.experiment import (
     train,
     write_report,
 )
-from strandwise.experiment.importing import import_factornet
+from strandwise.experiment.importing import import_bpnet, import_deepsea, import_factornet, read_names
 from strandwise.genome import BigWig, Genome, write_bigwig
+from strandwise.strand import stranded
 
 pytest.importorskip("h5py", reason="Keras files need h5py: pip install 'strandwise[import]'")
 
@@ -209,13 +211,232 @@ def test_names_of_an_imported_network_are_checked(table: dict, said: str) -> Non
         Experiment.from_table({"imported": {"source": "x", **table}}, folder=Path.cwd())
 
 
-def test_an_imported_network_goes_with_no_targets_and_with_its_own_inputs_alone() -> None:
-    imported = {"source": "x", "targets": ["a"], "inputs": ["DGF"]}
-    with pytest.raises(ConfigError, match=r"trained already: remove \[\[targets\]\]"):
-        Experiment.from_table({"imported": imported, "targets": [{"name": "a", "peaks": "a.bed"}]}, folder=Path.cwd())
+def test_an_imported_network_goes_with_its_own_targets_and_inputs_alone() -> None:
+    def config(imported: dict, **tables: object) -> Experiment:
+        return Experiment.from_table({"imported": {"source": "x", **imported}, **tables}, folder=Path.cwd())
+
+    reads = {"targets": ["a"], "inputs": ["DGF"]}
     wrong = ({"name": "ATAC", "signal": "a.bw"}, {"name": "DGF", "plus": "a.bw", "minus": "b.bw"})
     for given in wrong:
         with pytest.raises(
             ConfigError, match=r"\[imported\] reads DGF: give the file of each as signal, in this order"
         ):
-            Experiment.from_table({"imported": imported, "inputs": [given]}, folder=Path.cwd())
+            config(reads, inputs=[given])
+    genome = {"fasta": "g.fa"}
+    with pytest.raises(ConfigError, match=r"\[\[targets\]\] are b, and \[imported\] predicts a: give those to judge"):
+        config({"targets": ["a"]}, genome=genome, targets=[{"name": "b", "peaks": "b.bed"}])
+    with pytest.raises(ConfigError, match=r"\[imported\] predicts labels, and target 'a' has signal"):
+        config({"targets": ["a"]}, genome=genome, targets=[{"name": "a", "peaks": "a.bed", "signal": "a.bw"}])
+    with pytest.raises(ConfigError, match=r"\[genome\] is missing"):
+        config({"targets": ["a"]}, targets=[{"name": "a", "peaks": "a.bed"}])
+    stranded_target = {"name": "a", "peaks": "a.bed", "plus": "p.bw", "minus": "m.bw"}
+    with pytest.raises(ConfigError, match=r"\[\[targets\]\] are a\+, a-, and \[imported\] predicts a:"):
+        config({"targets": ["a"], "answer": "profile"}, genome=genome, targets=[stranded_target])
+    both = config({"targets": ["a+", "a-"], "answer": "profile"}, genome=genome, targets=[stranded_target])
+    assert both.predicts_signal
+
+
+def deepsea(folder: Path, tracks: int = 2, length: int = 190, prefix: str = "") -> Path:
+    """Write tiny weights of a DeepSEA in the layout of Kipoi."""
+    positions = ((length - 7) // 4 - 7) // 4 - 7
+    shapes = {"0": (2, 4, 1, 8), "4": (3, 2, 1, 8), "8": (2, 3, 1, 8), "12.1": (4, 2 * positions), "14.1": (tracks, 4)}
+    generator, state = torch.Generator().manual_seed(0), dict[str, torch.Tensor]()
+    for name, shape in shapes.items():
+        state[f"{prefix}{name}.weight"] = torch.randn(shape, generator=generator) / 2
+        state[f"{prefix}{name}.bias"] = torch.randn(shape[0], generator=generator)
+    folder.mkdir(exist_ok=True)
+    torch.save(state, folder / "deepsea.pth")
+    return folder / "deepsea.pth"
+
+
+def bpnet(folder: Path, tracks: int = 1, controls: int = 0) -> Path:
+    """Write tiny weights of bpnet-lite's BPNet, which sees 44 of 60 bp whole."""
+    shapes: dict[str, tuple[int, ...]] = {"iconv": (3, 4, 5), "rconvs.0": (3, 3, 3), "fconv": (tracks, 3 + controls, 9)}
+    shapes["linear"] = (1, 3 + (controls > 0))
+    generator, state = torch.Generator().manual_seed(0), dict[str, torch.Tensor]()
+    for name, shape in shapes.items():
+        state |= {f"{name}.weight": torch.randn(shape, generator=generator) / 2, f"{name}.bias": torch.ones(shape[0])}
+    folder.mkdir(exist_ok=True)
+    torch.save(state, folder / "bpnet.pt")
+    return folder / "bpnet.pt"
+
+
+LABELLED = """
+genome = {{ fasta = "{folder}/genome.fa.gz" }}
+windows = {{ input_bp = 300, label_bp = 60 }}
+negatives = {{ per_peak = 1 }}
+split = {{ valid = ["chr3"], test = ["chr4"] }}
+strand = {{ strategy = "rcps" }}
+model = {{ name = "basset" }}
+[[targets]]
+name = "CTCF"
+peaks = "{folder}/peaks/CTCF.alpha.bed"
+[[targets]]
+name = "REST"
+peaks = "{folder}/peaks/REST.alpha.bed"
+"""
+
+
+def test_a_run_of_weights_is_judged_and_reported_like_any_other(simulated: SimulatedGenome, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(LABELLED.format(folder=simulated.folder))
+    path = deepsea(tmp_path / "published", prefix="2.")
+    run = import_deepsea(
+        path, tmp_path / "run", input_bp=190, targets=["CTCF", "REST"], config=tmp_path / "config.toml"
+    )
+    path.unlink()
+    run = Run.open(run.path)
+    assert (run.experiment.windows.input_bp, run.experiment.windows.label_bp) == (190, 60)
+    assert (run.experiment.model.name, run.experiment.strand.strategy) == ("deepsea", "posthoc")
+    assert run.experiment.strand.merge_after_link
+    metrics = evaluate(run)
+    assert [*metrics["heads"]["bound"]["tracks"]] == ["CTCF", "REST"]
+    assert metrics["n"] > 20
+    assert metrics["strand"]["max_deviation"] < 1e-5
+    page = write_report([run]).read_text()
+    assert "deepsea" in page
+    assert "was trained on" not in page
+    evaluate(run, bed=simulated.folder / "peaks" / "CTCF.alpha.bed")
+    with pytest.raises(ConfigError, match=r"\[imported\] is a network that is trained already"):
+        train(run.experiment, tmp_path / "again")
+
+
+def test_profiles_are_judged_with_their_controls(make_genome: Callable[..., Genome], tmp_path: Path) -> None:
+    genome, rng = make_genome(chr1=600, chr2=500), np.random.default_rng(0)
+    tracks = {}
+    for name in ("plus", "minus", "control+", "control-"):
+        bases = [(chrom, at) for chrom, size in genome.sizes.items() for at in range(size)]
+        tracks[name] = tmp_path / f"{name}.bw"
+        write_bigwig(tracks[name], genome.sizes, [(chrom, at, at + 1, float(rng.poisson(2))) for chrom, at in bases])
+    (tmp_path / "peaks.bed").write_text("".join(f"chr{n}\t{at}\t{at + 20}\n" for n in (1, 2) for at in (100, 200, 300)))
+    (tmp_path / "config.toml").write_text(
+        f'genome = {{ fasta = "{genome.path}" }}\nsplit = {{ test = ["chr2"] }}\n[[targets]]\nname = "x"\n'
+        'peaks = "peaks.bed"\nplus = "plus.bw"\nminus = "minus.bw"\n[negatives]\nper_peak = 0\n'
+    )
+    signals = {name: tracks[name] for name in ("control+", "control-")}
+    path = bpnet(tmp_path / "published", tracks=2, controls=2)
+    run = import_bpnet(
+        path, tmp_path / "run", input_bp=60, targets=["x"], signals=signals, config=tmp_path / "config.toml"
+    )
+    run = Run.open(run.path)
+    assert [head.tracks for head in run.network.heads] == [("x+", "x-"), ("x+", "x-")]
+    assert run.network.heads[0].type == stranded(1)
+    assert run.network.input_types["signal"] == stranded(1)
+    assert evaluate(run)["n"] == 3
+    assert write_report([run]).is_file()
+    # Both strands of DNA and control are turned together.
+    both = conjoin(run, tmp_path / "both")
+    assert evaluate(both)["strand"]["max_deviation"] < 1e-5
+    (tmp_path / "sites.bed").write_text("chr1\t100\t140\n")
+    (out,) = predict(run, tmp_path / "p.parquet", bed=tmp_path / "sites.bed")
+    beside = np.stack([BigWig(tracks[name]).values("chr1", 90, 150) for name in signals])
+    read = {
+        "sequence": torch.from_numpy(genome.fetch("chr1", 90, 150)[None]),
+        "signal": torch.from_numpy(beside[None]),
+    }
+    ((logits,),) = [[*run.predictor().logits([read])]]
+    expected = torch.expm1(logits["counts"])[0].tolist()
+    assert pd.read_parquet(out)[["pred/x+", "pred/x-"]].iloc[0].tolist() == pytest.approx(expected, rel=1e-5)
+    assert len(predict(run, tmp_path / "p.bw", bed=tmp_path / "sites.bed")) == 2
+
+
+def test_profiles_without_controls_are_a_bpnet_and_predict_for_sequences(tmp_path: Path) -> None:
+    run = import_bpnet(bpnet(tmp_path / "published"), tmp_path / "run", input_bp=60, conjoin=True)
+    assert (run.experiment.model.name, run.experiment.strand.strategy) == ("bpnet", "posthoc")
+    assert run.predict("ACGTAC" * 10).columns.tolist() == ["signal"]
+    assert not run.experiment.strand.merge_after_link
+
+
+def test_one_may_be_trained_on(simulated: SimulatedGenome, tmp_path: Path) -> None:
+    run = import_deepsea(deepsea(tmp_path / "published"), tmp_path / "run", input_bp=190)
+    (tmp_path / "config.toml").write_text(LABELLED.format(folder=simulated.folder))
+    sizes = {"name": "deepsea", "filters": [2, 3, 2], "hidden": 4, "init": str(run.path), "freeze": ["conv1"]}
+    table = Experiment.load(tmp_path / "config.toml").model_dump(exclude_none=True, exclude_defaults=True, mode="json")
+    table |= {"model": sizes, "windows": {"input_bp": 190, "label_bp": 60}, "training": {"epochs": 1}}
+    table["strand"] = {"strategy": "posthoc"}
+    tuned = train(Experiment.from_table(table, folder=tmp_path), tmp_path / "tuned")
+    before, after = run.network.state_dict(), tuned.network.state_dict()
+    kept = [name for name in before if torch.equal(before[name], after[name])]
+    assert any(name.startswith("trunk.layers.0.") for name in kept)
+    assert len(kept) < len(before)
+
+
+NAMES = [
+    ("window", 3, None, ("track1", "track2", "track3"), "its tracks are numbered"),
+    ("window", 3, ["a", "b", "a"], ("a", "b", "a#2"), "1 names stand for several tracks"),
+    ("profile", 1, None, ("signal",), ""),
+    ("profile", 2, ["x"], ("x+", "x-"), ""),
+    ("profile", 2, None, ("signal+", "signal-"), "its tracks are numbered"),
+    ("profile", 2, ["x", "y"], ("x", "y"), ""),
+]
+
+
+@pytest.mark.parametrize(("answer", "tracks", "given", "names", "note"), NAMES)
+def test_tracks_are_named(
+    answer: str, tracks: int, given: list[str] | None, names: tuple[str, ...], note: str, tmp_path: Path
+) -> None:
+    if answer == "window":
+        run = import_deepsea(deepsea(tmp_path, tracks), tmp_path / "run", input_bp=190, targets=given)
+    else:
+        run = import_bpnet(bpnet(tmp_path, tracks), tmp_path / "run", input_bp=60, targets=given)
+    assert run.experiment.imported is not None
+    assert run.experiment.imported.targets == names
+    assert note in " ".join(run.provenance["notes"])
+
+
+def test_names_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    path = deepsea(tmp_path)
+    with pytest.raises(InputError, match="--target: 1 names, and the network predicts 2 tracks"):
+        import_deepsea(path, tmp_path / "run", input_bp=190, targets=["a"])
+    with pytest.raises(ConfigError, match="which is no name"):
+        import_deepsea(path, tmp_path / "run", input_bp=190, targets=["a", "\x1b"])
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "names.txt").write_text("8988T|DNase|None\n\n  HepG2|FOXA1|None \n")
+    assert read_names(tmp_path / "names.txt") == ["8988T|DNase|None", "HepG2|FOXA1|None"]
+    (tmp_path / "names.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="cannot be read as text"):
+        read_names(tmp_path / "names.txt")
+
+
+BESIDE = [
+    ('[bias]\nrun = "x"', r"\[bias\] is for targets with signal"),
+    ('[metadata]\ntable = "x.tsv"', r"\[metadata\]|names none"),
+    ('[imported]\nsource = "x"\ntargets = ["CTCF", "REST"]', r"\[imported\] is for a network"),
+]
+
+
+@pytest.mark.parametrize(("tables", "said"), BESIDE)
+def test_a_config_to_judge_by_says_nothing_of_the_network(
+    tables: str, said: str, simulated: SimulatedGenome, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(f"{LABELLED.format(folder=simulated.folder)}\n{tables}\n")
+    with pytest.raises((InputError, ConfigError), match=said):
+        import_deepsea(
+            deepsea(tmp_path), tmp_path / "run", input_bp=190, targets=["CTCF", "REST"], config=tmp_path / "config.toml"
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_of_other_tracks_are_refused(simulated: SimulatedGenome, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(LABELLED.format(folder=simulated.folder))
+    with pytest.raises(ConfigError, match=r"are CTCF, REST, and \[imported\] predicts REST, CTCF: give those"):
+        import_deepsea(
+            deepsea(tmp_path), tmp_path / "run", input_bp=190, targets=["REST", "CTCF"], config=tmp_path / "config.toml"
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_sequences_may_judge_too(tmp_path: Path) -> None:
+    rng, lines = np.random.default_rng(0), ["name\ta\tb"]
+    records = []
+    for number in range(40):
+        records.append(f">s{number}\n{''.join(rng.choice(list('ACGT'), 190))}\n")
+        lines.append(f"s{number}\t{number % 2}\t{number % 3 == 0:d}")
+    (tmp_path / "s.fa").write_text("".join(records))
+    (tmp_path / "s.tsv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "config.toml").write_text('sequences = [{ fasta = "s.fa", labels = "s.tsv", split = "test" }]\n')
+    path, config = deepsea(tmp_path / "published"), tmp_path / "config.toml"
+    run = import_deepsea(path, tmp_path / "run", input_bp=190, targets=["a", "b"], config=config)
+    assert evaluate(run)["n"] == 40
+    with pytest.raises(InputError, match="the data are labelled by a, b, and the network predicts track1, track2"):
+        import_deepsea(path, tmp_path / "other", input_bp=190, config=config)
+    assert not (tmp_path / "other").exists()

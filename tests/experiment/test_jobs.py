@@ -279,7 +279,11 @@ def test_intervals_on_chromosomes_that_nobody_measured_have_no_label(trained: Ru
     unknown = (found.frame["chrom"] == "chr1").to_numpy()
     assert (found.weights[unknown] == 0).all()
     assert (found.weights[~unknown] == 1).all()
-    assert f"{unknown.sum()} windows lie on chromosomes without peaks of any track" in " ".join(found.notes)
+    both = "no peaks of 'CTCF' on chr1, of 'REST' on chr1: taken as not measured there (weight 0)"
+    assert both in found.notes
+    tables["REST"] = read_bed(trained.experiment.targets[1].peaks)  # pyright: ignore[reportArgumentType]
+    found = label_intervals(genome, intervals, tables, trained.experiment.windows)
+    assert (found.weights == np.stack([~unknown, np.ones_like(unknown)], axis=1)).all()
 
 
 def _without(bed: Path, chrom: str) -> str:

@@ -174,7 +174,7 @@ def test_a_place_that_cannot_be_written_is_found_before_predicting(
     cli_run: Callable, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "p.bw").mkdir()
-    monkeypatch.setattr(predicting, "chromosome_frames", lambda *_: pytest.fail("predicted first"))
+    monkeypatch.setattr(predicting.Tiling, "values", lambda *_: pytest.fail("predicted first"))
     monkeypatch.setattr(jobs, "evaluate_windows", lambda *_, **__: pytest.fail("evaluated first"))
     cli_run("predict", trained.path, "--chrom", "chr4", "--out", tmp_path / "p.bw").refused("p.bw", "directory")
     (tmp_path / "file").write_text("x")

@@ -25,6 +25,7 @@ def test_the_limit_is_felt(tmp_path: Path, full_disk: Callable) -> None:
         (["evaluate"], 3000),
         (["evaluate"], 500),
         (["evaluate", "--split", "valid"], 500),
+        (["baselines"], 500),
         (["report"], 3000),
         (["strand"], 500),
         (["strand"], 100_000),
@@ -77,7 +78,7 @@ def test_bigwigs_keep_what_they_would_replace(
         (tmp_path / f"p.{track}.bw").write_text("old")
     with full_disk(2000):
         outcome = cli_run("predict", trained.path, "--chrom", "chr4", "--out", tmp_path / "p.bw")
-    outcome.refused("p.CTCF.bw", "disk")
+    outcome.refused("p.bw", "disk")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"p.CTCF.bw": "old", "p.REST.bw": "old"}
 
 

@@ -1,11 +1,15 @@
 """The strand law of every architecture under every strategy, in float64, and what strategies share."""
 
+import itertools
+from typing import Any
+
 import pytest
 import torch
 
 from strandwise.errors import ConfigError, StrandLawError
 from strandwise.layers import Conjoined, Head, binary_head, coverage_head, dense_head, freeze
-from strandwise.models import MODELS, STRATEGIES, Bins, SequenceModel, StrandSettings, assemble
+from strandwise.models import MODELS, STRATEGIES, Bins, Ensemble, SequenceModel, StrandSettings, assemble
+from strandwise.models.ensemble import Scale
 from strandwise.strand import StrandType, dna, odd, revcomp, stranded, unstranded
 from strandwise.testing import assert_strand_law, random_input, randomise
 
@@ -241,3 +245,46 @@ def test_every_way_to_merge_obeys(model: str, table: dict, extra: int) -> None:
     network = build(model, strand, length=length)
     asked = Conjoined(network, strand.answers) if strand.rules.conjoin_in_prediction else network
     assert_strand_law(asked, lengths=(length,))
+
+
+WAYS = ["conjoined", "posthoc", "rcps", "hybrid"]
+
+
+def member(name: str, strategy: str, seed: int, **beside: Any) -> torch.nn.Module:
+    kind, strand = MODELS[name], StrandSettings(strategy=strategy)
+    architecture = kind(kind.Options.model_validate(kind.small))
+    network = randomise(assemble(architecture, strand=strand, **beside), seed)
+    return Conjoined(network, strand.answers) if strand.rules.conjoin_in_prediction else network
+
+
+@pytest.mark.parametrize("on", ["predictions", "logits"])
+@pytest.mark.parametrize(("first", "second"), [*itertools.combinations_with_replacement(WAYS, 2)])
+def test_ensembles_of_lawful_members_obey(first: str, second: str, on: Scale) -> None:
+    # Of two architectures and three lengths; weights differ between members and stay as they are.
+    length = MODELS["shrikumar_chip"].small_bp
+    beside = {"heads": [HEADS[0]], "signal": stranded(1)}
+    members = [
+        member("shrikumar_chip", first, 0, input_bp=length + 4, **beside),
+        member("shrikumar_chip", second, 1, input_bp=length + 2, **beside),
+        member("shrikumar_simulated", "rcps", 2, input_bp=length, **beside),
+    ]
+    assert_strand_law(Ensemble(members, on), lengths=(length + 4,), randomised=False)
+
+
+@pytest.mark.parametrize("head", [dense_head(("a", "b")), coverage_head(("a+", "a-"), stranded(1))])
+@pytest.mark.parametrize("second", WAYS)
+def test_ensembles_of_bins_obey(second: str, head: Head) -> None:
+    kind = MODELS["basenji"]
+    beside = {"heads": [head], "input_bp": kind.small_bp, "bins": kind.small_bins[0]}
+    members = [member("basenji", "rcps", 0, **beside), member("basenji", second, 1, **beside)]
+    assert_strand_law(Ensemble(members), lengths=(kind.small_bp,), randomised=False)
+
+
+def test_one_unlawful_member_shows_in_an_ensemble() -> None:
+    length = MODELS["shrikumar_chip"].small_bp
+    members = [
+        member("shrikumar_chip", way, seed, heads=[HEADS[0]], input_bp=length)
+        for seed, way in enumerate(["rcps", "augmented"])
+    ]
+    with pytest.raises(AssertionError, match="Ensemble breaks the strand law"):
+        assert_strand_law(Ensemble(members), lengths=(length,), tolerance=1e-4, randomised=False)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from strandwise.errors import ConfigError
 from strandwise.layers import Conjoined, Head, Merge, freeze, profile_heads
-from strandwise.models import STRATEGIES, SequenceModel, StrandSettings, WithBias, assemble
+from strandwise.models import STRATEGIES, Ensemble, SequenceModel, StrandSettings, WithBias, assemble
 from strandwise.models.bpnet import BPNet
 from strandwise.strand import StrandType, dna, odd, revcomp, stranded, unstranded
 from strandwise.testing import assert_strand_law, random_input, randomise
@@ -162,3 +162,21 @@ def test_profiles_are_merged_by_the_mean_of_shares_after_the_link() -> None:
     one = torch.softmax(network(x)["profile"], -1)
     other = revcomp(torch.softmax(network(revcomp(x, dna()))["profile"], -1), kind)
     torch.testing.assert_close(merged, (one + other) / 2, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("control", ["none", "both"])
+@pytest.mark.parametrize("strategy", LAWFUL)
+def test_ensembles_of_profiles_obey(strategy: str, control: str) -> None:
+    members, kind = [], CONTROLS[control]
+    for seed, way in enumerate((strategy, "rcps")):
+        strand = StrandSettings(strategy=way)
+        network = build(ASSAYS["both"], kind, strand)
+        randomise(network, seed)
+        members.append(Conjoined(network, strand.answers) if strand.rules.conjoin_in_prediction else network)
+    both = Ensemble(members)
+    asked = (
+        both
+        if kind is None
+        else WithControl(both, kind, output_bp(build(stranded(1), None, StrandSettings(strategy="rcps")), None))
+    )
+    assert_strand_law(asked, lengths=(BP,), randomised=False)

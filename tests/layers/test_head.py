@@ -50,6 +50,17 @@ def test_the_mean_is_taken_on_the_far_side_of_the_link(link: str, dtype: torch.d
 
 
 @pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_any_number_of_answers_has_a_mean(link: str, number: int) -> None:
+    answers = (
+        torch.randn(number, 4, 3, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 3
+    ).unbind()
+    activate = LINKS[link].activate
+    expected = np.mean([activate(answer).numpy() for answer in answers], axis=0)
+    np.testing.assert_allclose(activate(LINKS[link].mean(*answers)).numpy(), expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("link", LINKS)
 def test_either_strand_may_come_first_and_equal_answers_stay(link: str) -> None:
     a, b = pairs((5, 2, 7), 4.0)
     mean, activate = LINKS[link].mean, LINKS[link].activate

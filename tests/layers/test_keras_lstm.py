@@ -41,6 +41,18 @@ def test_it_is_the_recurrence_of_keras(length: int) -> None:
     assert (layer.out_type, layer.out_length(length)) == (plain(6), length)
 
 
+def test_both_directions_may_read_from_the_left() -> None:
+    layer, other = KerasLSTM(dna(), 3, both_ends=False).double(), KerasLSTM(dna(), 3).double()
+    randomise(layer)
+    other.load_state_dict(layer.state_dict())
+    x = random_input(dna(), 9)
+    ahead, again = layer(x).chunk(2, dim=1)
+    torch.testing.assert_close(ahead, other(x).chunk(2, dim=1)[0], rtol=0, atol=0)
+    # What the second reads from the left is what it reads of the turned sequence from the right, turned back.
+    turned = other(x.flip(2)).chunk(2, dim=1)[1].flip(2)
+    torch.testing.assert_close(again, turned, rtol=0, atol=1e-12)
+
+
 def test_with_soft_gates_it_would_be_torchs() -> None:
     layer, other = KerasLSTM(plain(4), 3).double(), LSTM(plain(4), 3).double()
     randomise(layer)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from strandwise.layers import tying
 from strandwise.layers.tying import (
     TiedParameter,
     carried_groups,
@@ -69,6 +70,49 @@ def test_every_entry_is_its_image(out_type: StrandType, in_type: StrandType, tap
     assert weight.free.numel() == len(orbits)
     # The free entries are those the full array holds, each in two places but for its fixed points.
     assert sorted(weight.free.tolist()) == sorted(abs(full[min(orbit)].item()) for orbit in orbits)
+
+
+def entries(weight: TiedParameter, gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """All that a weight of free entries 1, 2, 3, ... says of itself."""
+    weight.free.data = 1 + torch.arange(weight.free.numel(), dtype=torch.float32)
+    full = weight()
+    (full * gradients).sum().backward()
+    assert weight.free.grad is not None
+    weight.free.data.zero_()
+    weight.assign(full.detach())
+    return full.detach(), weight.free.detach(), weight.free.grad, weight.index.long(), weight.first.long()
+
+
+@pytest.mark.parametrize("taps", [1, 4, 5])
+@pytest.mark.parametrize("out_type", [*TYPES, unstranded(1)], ids=str)
+@pytest.mark.parametrize("in_type", [*TYPES, unstranded(1)], ids=str)
+def test_a_mirror_image_is_what_the_index_says(
+    out_type: StrandType, in_type: StrandType, taps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_index = tied_weight(out_type, in_type, positions(taps))
+    assert not by_index.mirrored
+    monkeypatch.setattr(tying, "_LARGE", 0)
+    gradients = torch.randn(by_index.shape)
+    expected = entries(by_index, gradients) if by_index.free.numel() else None
+    for weight in (tied_weight(out_type, in_type, positions(taps)), grouped_weight(out_type, in_type, 1, taps)):
+        turned = all(min(kind.sign) > 0 and kind.partner[0] == kind.channels - 1 for kind in (out_type, in_type))
+        assert weight.mirrored == turned
+        assert weight.free.shape == by_index.free.shape
+        if expected is not None:
+            assert all(torch.equal(a, b) for a, b in zip(entries(weight, gradients), expected, strict=True))
+
+
+def test_tables_of_large_weights_take_little_memory() -> None:
+    mirrored, indexed = (
+        tied_weight(regular(64), regular(64), positions(3)),
+        tied_weight(stranded(64), dna(), positions(60)),
+    )
+    assert mirrored.mirrored
+    assert not [*mirrored.buffers()]
+    # Four bytes for each entry, and for each that is free.
+    assert sum(table.nbytes for table in indexed.buffers()) == 4 * (indexed().numel() + indexed.free.numel())
+    # What is saved is what is learned.
+    assert [[*weight.state_dict()] for weight in (mirrored, indexed)] == [["free"], ["free"]]
 
 
 def test_assigning_a_full_array_gives_it_back() -> None:

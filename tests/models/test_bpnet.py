@@ -44,6 +44,23 @@ def test_same_padding_predicts_every_position() -> None:
     assert build(length=100, padding="same", filters=2)(torch.zeros(1, 4, 100))["profile"].shape == (1, 2, 100)
 
 
+@pytest.mark.parametrize("strategy", ["standard", "rcps"])
+def test_a_profile_may_be_cut_to_its_middle(strategy: str) -> None:
+    small: dict[str, object] = dict(BPNet.small)
+    whole, cut = build(strategy, 80, **small).eval(), build(strategy, 80, profile_bp=40, **small).eval()
+    assert {**whole.state_dict()}.keys() != {**cut.state_dict()}.keys()
+    with torch.no_grad():
+        for mine, theirs in zip(cut.parameters(), whole.parameters(), strict=True):
+            mine.copy_(theirs)
+        x = random_input(dna(), 80).float()
+        kept, all_of_it = cut(x), whole(x)
+    torch.testing.assert_close(kept["profile"], all_of_it["profile"][..., 10:50], rtol=0, atol=0)
+    torch.testing.assert_close(kept["counts"], all_of_it["counts"], rtol=0, atol=0)
+    for wrong in (41, 62):
+        with pytest.raises(ConfigError, match=f"model.profile_bp = {wrong}, and the filters see 60 positions whole"):
+            build(strategy, 80, profile_bp=wrong, **small)
+
+
 def test_a_window_that_is_too_short_is_refused() -> None:
     with pytest.raises(StrandLawError, match="widen the input or narrow the kernel"):
         build(length=300)

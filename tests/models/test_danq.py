@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from strandwise.layers import Dense, Dropout, Features, PerStrand, Stack, binary_head
+from strandwise.layers import Conjoined, Dense, Dropout, Features, KerasLSTM, PerStrand, Stack, binary_head
 from strandwise.models import ModelSettings, SequenceModel, StrandSettings, assemble
 from strandwise.models.danq import DanQ, hidden_dense
 from strandwise.strand import dna, regular
-from strandwise.testing import random_input, randomise
+from strandwise.testing import assert_strand_law, random_input, randomise
 
 SMALL: dict[str, object] = {"filters": 5, "units": 4, "hidden": 6}
 
@@ -52,6 +52,15 @@ def test_it_is_the_network_anybody_would_write() -> None:
     states = lstm(pooled.transpose(1, 2))[0].transpose(1, 2)
     expected = out(dense(states.flatten(1)).relu())
     torch.testing.assert_close(network(x)["bound"], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("strategy", ["posthoc", "rcps", "hybrid"])
+@pytest.mark.parametrize("cells", ["keras", "keras_left"])
+def test_with_the_cells_of_keras_it_is_lawful(cells: str, strategy: str) -> None:
+    network = build(strategy, 2, 200, cells=cells, **SMALL)
+    assert_strand_law(Conjoined(network) if strategy == "posthoc" else network, lengths=(200,))
+    (lstm,) = (module for module in network.modules() if isinstance(module, KerasLSTM))
+    assert lstm.both_ends == (cells == "keras")
 
 
 def test_shares_forgotten_are_those_of_the_paper() -> None:

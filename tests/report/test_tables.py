@@ -15,6 +15,20 @@ def test_a_metric_table_has_a_row_a_track_and_their_mean(make_run):
     assert len(metric_table(make_run(tracks=("CTCF",)), "binding").rows) == 1
 
 
+def test_a_metric_table_sets_the_ceiling_below_its_track(make_run):
+    run = make_run()
+    ceiling = {"tracks": {"SPI1": {"auroc": 0.95, "n": 100.0}}, "mean": {"auroc": 0.95}}
+    run.metrics["heads"]["binding"]["ceiling"] = ceiling
+    table = metric_table(run, "binding")
+    assert [row.name for row in table.rows] == ["CTCF", "SPI1", "SPI1, ceiling", "Mean"]
+    assert [cell.text for cell in table.rows[2].cells] == ["100", "", "0.950", ""]
+    assert "ceiling" in table.caption
+    ceiling["tracks"]["CTCF"] = {"auroc": 0.97}
+    table = metric_table(run, "binding")
+    assert [row.name for row in table.rows][-2:] == ["Mean ceiling", "Mean"]
+    assert [cell.text for cell in table.rows[-2].cells] == ["", "", "0.950", ""]
+
+
 def test_the_strand_table_agrees_with_scipy(make_run):
     run = make_run(tracks=("CTCF",))
     given, turned = run.strands("CTCF")

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strandwise.errors import InputError
-from strandwise.scores.bootstrap import block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
+from strandwise.scores.bootstrap import (
+    block_bootstrap,
+    genomic_blocks,
+    paired_difference,
+    resampled_aupr,
+    resampled_auroc,
+)
 from strandwise.scores.metrics import aupr, auroc
 
 
@@ -80,10 +86,30 @@ def test_two_models_are_compared_on_the_same_rows():
     noise = generator.normal(size=600)
     better, worse = (resampled_auroc(labels, noise + gain * labels) for gain in (1.0, 0.8))
     blocks = np.arange(600) // 6
-    paired = block_bootstrap(lambda rows: better(rows) - worse(rows), blocks, n_resamples=300)
+    paired = block_bootstrap(paired_difference(better, worse), blocks, n_resamples=300)
     alone = block_bootstrap(better, blocks, n_resamples=300)
     assert paired.low > 0
     assert paired.high - paired.low < (alone.high - alone.low) / 2
+
+
+def test_paired_differences_agree_with_scipy():
+    generator = np.random.default_rng(0)
+    first = generator.exponential(size=80)
+    second = first + generator.normal(0.2, 0.3, size=80)
+    gap = paired_difference(mean_of(second), mean_of(first))
+    ours = block_bootstrap(gap, np.arange(80), n_resamples=10_000, seed=1)
+    theirs = scipy.stats.bootstrap(
+        (second, first),
+        lambda x, y, axis: np.mean(x, axis=axis) - np.mean(y, axis=axis),
+        paired=True,
+        n_resamples=10_000,
+        method="percentile",
+        rng=np.random.default_rng(2),
+    )
+    error = float(theirs.standard_error)
+    assert ours.estimate == pytest.approx((second - first).mean())
+    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.15 * error)
+    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.15 * error)
 
 
 def test_resamples_of_one_class_are_dropped_and_counted():

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from pydantic import ValidationError
 
 from strandwise.data.windows import LabelledWindows
 from strandwise.layers import binary_head
 from strandwise.models import ModelSettings, SequenceModel, StrandSettings, assemble
 from strandwise.training import TrainingSettings, fit
-from strandwise.training.callbacks import Checkpoint, Decay
+from strandwise.training.callbacks import Checkpoint, Decay, Patience
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -164,6 +165,21 @@ def same(network: SequenceModel, folder: Path, unbroken: tuple[Path, SequenceMod
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), unbroken[1].parameters(), strict=True))
     mine, theirs = saved(folder)["state_dict"], saved(unbroken[0])["state_dict"]
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+def test_checkpoints_know_callbacks_by_the_names_that_lightning_gives(tmp_path: Path) -> None:
+    """So that a run which was stopped goes on under another version of ours."""
+    pairs = [
+        (
+            Checkpoint(tmp_path, "best", "valid_loss", "max"),
+            ModelCheckpoint(tmp_path, monitor="valid_loss", mode="max"),
+        ),
+        (Checkpoint(tmp_path, "last"), ModelCheckpoint(tmp_path)),
+        (Patience("valid_auroc", mode="max"), EarlyStopping("valid_auroc", mode="max")),
+    ]
+    for mine, theirs in pairs:
+        assert mine.state_key == theirs.state_key.replace(type(theirs).__name__, type(mine).__name__)
+    assert len({mine.state_key for mine, _ in pairs}) == 3
 
 
 @pytest.mark.parametrize("factor", [0.0, 1.0, 1.5, -0.2])

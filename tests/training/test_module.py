@@ -1,10 +1,14 @@
 """Each head is learned by its own loss, on the scale that the loss takes."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from strandwise.layers import Head, coverage_head, dense_head
+from strandwise.data.batches import Batch
+from strandwise.layers import Head, binary_head, coverage_head, dense_head
 from strandwise.models import ModelSettings, StrandSettings, assemble
 from strandwise.scores.losses import LOSSES
 from strandwise.strand import unstranded
@@ -67,3 +71,32 @@ def test_half_precision_is_summed_in_single(name: str, dtype: torch.dtype) -> No
     found = module(head).head_loss(head, logits, targets, weights)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, module(head).head_loss(head, logits.float(), targets, weights))
+
+
+def batch(head: Head, windows: int, seed: int) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 2, (windows, 2), generator=generator).float()
+    codes = torch.randint(0, 5, (windows, 40), generator=generator, dtype=torch.uint8)
+    return Batch({"sequence": codes}, {head.name: labels}, {head.name: torch.ones(windows, 2)})
+
+
+def test_the_training_loss_is_a_mean_over_windows() -> None:
+    head = binary_head(TRACKS)
+    trained = module(head)
+    trained.train()
+    assert math.isnan(trained.train_loss)
+    batches = [batch(head, windows, seed) for seed, windows in enumerate((5, 5, 2))]
+    losses = [trained.training_step(one, 0).item() for one in batches]
+    assert trained.train_loss == pytest.approx(np.average(losses, weights=[5, 5, 2]), rel=1e-6)
+    assert len(set(losses)) == 3
+
+
+def test_a_batch_moves_as_a_whole() -> None:
+    here = batch(binary_head(TRACKS), 3, 0)
+    trained = module(binary_head(TRACKS))
+    assert trained.transfer_batch_to_device(here, torch.device("cpu"), 0) is here
+    moved = trained.transfer_batch_to_device(here, torch.device("meta"), 0)
+    assert isinstance(moved, Batch)
+    for mine, other in zip(moved, here, strict=True):
+        assert mine.keys() == other.keys()
+        assert all(x.is_meta and x.shape == other[name].shape for name, x in mine.items())

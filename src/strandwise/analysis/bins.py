@@ -82,8 +82,18 @@ def judge_labels(answers: BinAnswers, column: int) -> tuple[dict[str, float], di
     known = answers.weights[:, column] > 0
     labels, predicted = answers.measured[known, column], answers.predicted[known, column]
     metrics = classification_metrics(labels.ravel(), predicted.ravel(), np.ones(labels.size))
+    return metrics, resampled_bins(labels, predicted)
+
+
+def resampled_bins(labels: NDArray, predicted: NDArray) -> dict[str, Statistic]:
+    """Return AUROC and AUPR over all bins as functions of windows, from predictions in `LEVELS` steps.
+
+    Args:
+        labels: 0 or 1, ``(windows, bins)``.
+        predicted: on any scale that grows with confidence, ``(windows, bins)``.
+    """
     counts = _counts_by_window(labels, predicted)
-    return metrics, {
+    return {
         "auroc": lambda rows: auroc_of_counts(*counts[rows].sum(0)),
         "aupr": lambda rows: average_precision_of_counts(*counts[rows].sum(0)),
     }

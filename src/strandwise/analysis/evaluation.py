@@ -1,7 +1,7 @@
 """How good a model is on windows whose labels or signal are known, and how far its two strands disagree."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 
 from strandwise.analysis.asking import Answers, ask
 from strandwise.analysis.bins import BinAnswers, ask_bins, judge_coverage, judge_labels
+from strandwise.analysis.ceiling import CEILINGS, Replicate, ask_replicate
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.layers import Head
@@ -43,7 +44,8 @@ def evaluate_windows(
 
     Labels: AUROC, AUPR and recall at fixed false discovery rates, over windows or over their bins. Profiles: the
     distance of each from the measured one, and the correlation of log(1 + total counts). Coverage: correlations,
-    error and Poisson log-loss over all bins. Strand deviation for all.
+    error and Poisson log-loss over all bins. Strand deviation for all. Where targets have a replicate, the same
+    formulas for it in the place of the prediction: the experimental ceiling.
 
     Intervals are 95 % percentile intervals of the mean over tracks, from a bootstrap over stretches of
     100 kb (over single sequences where they have no coordinates).
@@ -68,12 +70,17 @@ def evaluate_windows(
         answers = ask(predictor, windows)
         judge = {"labels": _judge_labels, "mean": _judge_means}.get(answers.head.target, _judge_signal)
         all_judged, table = judge(answers), _table(windows, answers)
+    second = ask_replicate(windows, answers.head, profiles=isinstance(answers, Answers) and answers.profile is not None)
+    ceilings = {} if second is None else _ceilings(answers, second)
     blocks, said = _blocks(windows.frame, seed, resamples)
     heads: dict[str, Any] = {}
     for judged in all_judged:
         mean = mean_over_tracks(judged.tracks)
         intervals = _intervals(judged.resampled, answers.weights, blocks, seed, resamples)
         heads[judged.head.name] = {"tracks": _plain(judged.tracks), "mean": _plain(mean), "ci": intervals}
+        ceiling = ceilings.get(judged.head.name)
+        if ceiling:
+            heads[judged.head.name]["ceiling"] = {"tracks": _plain(ceiling), "mean": _plain(mean_over_tracks(ceiling))}
     metrics = {
         "schema_version": 1,
         "split": split,
@@ -145,13 +152,39 @@ def _judge_signal(answers: Answers) -> list[_Judged]:
     totals = _judge_amounts(answers.head, counts, predicted, answers.weights)
     if answers.profile is None or answers.distance is None:
         return [totals]
-    shapes, resampled = {}, dict[str, list[Statistic]](jsd=[])
+    shapes, resampled = dict[str, dict[str, float]](), dict[str, list[Statistic]](jsd=[])
     for c, track in enumerate(answers.profile.tracks):
         known = answers.weights[:, c] > 0
         distance, loss = answers.distance[known, c], answers.loss[known, c]
         shapes[track] = {"jsd": _mean(distance), "nll": _mean(loss), "n": float(known.sum())}
         resampled["jsd"].append(_of_mean(distance))
     return [_Judged(answers.profile, shapes, resampled), totals]
+
+
+def _ceilings(answers: Answers | BinAnswers, second: Replicate) -> dict[str, dict[str, dict[str, float]]]:
+    """Return, by head and track, what a replicate scores as the prediction; of tracks that have one."""
+    weights = answers.weights * second.weights
+    if isinstance(answers, BinAnswers):
+        found = [_judge_bins(replace(answers, predicted=second.amounts, weights=weights))]
+    elif answers.head.target == "mean":
+        found = [_judge_amounts(answers.head, answers.targets, second.amounts, weights)]
+    else:
+        found = [_judge_amounts(answers.head, np.log1p(answers.targets), np.log1p(second.amounts), weights)]
+    tracks = {judged.head.name: judged.tracks for judged in found}
+    if isinstance(answers, Answers) and answers.profile is not None and second.distance is not None:
+        known = [weights[:, c] > 0 for c in range(weights.shape[1])]
+        tracks[answers.profile.name] = {
+            track: {"jsd": _mean(second.distance[known[c], c]), "n": float(known[c].sum())}
+            for c, track in enumerate(answers.profile.tracks)
+        }
+    return {
+        head: {
+            track: {name: value for name, value in scores.items() if name in CEILINGS}
+            for track, scores in by_track.items()
+            if scores["n"]
+        }
+        for head, by_track in tracks.items()
+    }
 
 
 def _of_pairs(metric: Callable[[np.ndarray, np.ndarray], float], x: np.ndarray, y: np.ndarray) -> Statistic:

@@ -33,6 +33,21 @@ class ReceptiveField:
         """The number of bases from the first to the last."""
         return 0 if self.first is None or self.last is None else self.last - self.first + 1
 
+    def shortest_bp(self, share: float) -> int:
+        """Return the length of the shortest stretch that carries a share of the whole profile; 0 if nothing is seen.
+
+        Raises:
+            InputError: a share that is not above 0 and at most 1.
+        """
+        if not 0 < share <= 1:
+            raise InputError(f"share {share} must be above 0 and at most 1.")
+        if not self.profile.any():
+            return 0
+        until = np.concatenate([[0.0], np.cumsum(self.profile)])
+        ends = np.searchsorted(until, until[:-1] + share * until[-1])
+        # Where too little is left to the right, no stretch begins.
+        return int((ends - np.arange(len(ends)))[ends < len(until)].min())
+
 
 def receptive_field(
     model: nn.Module, input_bp: int, *, head: str | None = None, sequences: int = 4, seed: int = 0

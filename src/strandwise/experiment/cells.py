@@ -10,6 +10,7 @@ from strandwise.errors import did_you_mean, listing
 Table = TypeVar("Table", bound=SignalFiles)
 
 _OWN = {"name", "cell", "signal", "plus", "minus", "negate_minus", "peaks", "relaxed"}
+_OWN |= {"replicate", "replicate_plus", "replicate_minus"}
 """Keys of a table that may differ between cells: which files, and how these are written."""
 
 

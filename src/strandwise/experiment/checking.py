@@ -1,6 +1,6 @@
 """A config looked through before training: every file, every window, one batch, and the strand law on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -12,6 +12,7 @@ from strandwise.experiment.datasets import read_windows
 from strandwise.experiment.finetuning import take_over
 from strandwise.experiment.machine import check_machine
 from strandwise.experiment.measuring import uneven_inputs
+from strandwise.experiment.motif_filters import begin_as_motifs
 from strandwise.experiment.run import new_network
 from strandwise.layers import Conjoined
 from strandwise.strand import StrandType, revcomp, strand_deviation
@@ -55,6 +56,7 @@ def check(experiment: Experiment) -> Check:
     rules = experiment.strand.rules
     network = new_network(experiment, windows.tracks)
     take_over(network, experiment)
+    windows = replace(windows, notes=(*windows.notes, *begin_as_motifs(network, experiment)))
     check_measures(network.heads, experiment.training)
     check_trainable(train, windows.split("valid"), network.heads)
     batch = TrainingBatches(train, network.heads, batch_size=experiment.training.batch_size)[0, 0]

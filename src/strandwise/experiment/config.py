@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from strandwise.data.chunked import ChunkSettings, margin_of
 from strandwise.data.dream import BinSettings
+from strandwise.data.evolution import AugmentationSettings, check_augmentation
 from strandwise.data.factornet_folder import expand_factornet
 from strandwise.data.metadata import MetadataSettings, column_names
 from strandwise.data.negatives import NegativeSettings
@@ -23,8 +24,9 @@ from strandwise.data.tiles import TileSettings
 from strandwise.data.windows import WindowSettings
 from strandwise.errors import ConfigError, InputError, StrandwiseError, did_you_mean, listing
 from strandwise.experiment.cells import cells_of, check_cells, of_any_cell, of_cell
+from strandwise.experiment.imported import ImportedSettings
 from strandwise.files import existing_file
-from strandwise.models import ModelSettings, StrandSettings
+from strandwise.models import EnsembleSettings, ModelSettings, StrandSettings
 from strandwise.schema import Settings, explain
 from strandwise.training import TrainingSettings
 
@@ -35,26 +37,6 @@ class BiasSettings(Settings):
     """The `[bias]` table of a config."""
 
     run: Path = Field(description="run folder of a model with the same targets; frozen, its prediction is added")
-
-
-class ImportedSettings(Settings):
-    """The `[imported]` table of a config: a network that was trained elsewhere, by the names of what it reads."""
-
-    source: str = Field(description="where it comes from; `strandwise import` writes it")
-    targets: tuple[str, ...] = Field(min_length=1, description="names of what it predicts")
-    inputs: tuple[str, ...] = Field(
-        default=(), description="names of the signals it reads beside the DNA; their files are those of [[inputs]]"
-    )
-    metadata: tuple[str, ...] = Field(default=(), description="names of what it is told of each window as a whole")
-
-    @model_validator(mode="after")
-    def _names(self) -> "ImportedSettings":
-        for key in ("targets", "inputs", "metadata"):
-            names = getattr(self, key)
-            odd = [name for name in names if not name or not name.isprintable() or names.count(name) > 1]
-            if odd:
-                raise ValueError(f"{key} holds {odd[0]!r}, which is no name, or stands there twice")
-        return self
 
 
 class Experiment(Settings):
@@ -75,6 +57,7 @@ class Experiment(Settings):
     signals: SignalSettings = Field(default_factory=SignalSettings)
     sequences: tuple[SequenceSettings, ...] = Field(default=(), description="sets of sequences, instead of a genome")
     imported: ImportedSettings | None = Field(default=None, description="a network that was trained elsewhere")
+    ensemble: EnsembleSettings | None = Field(default=None, description="runs that are asked as one")
     windows: WindowSettings = Field(default_factory=WindowSettings)
     bins: BinSettings | None = Field(default=None, description="labels by bins, as in the ENCODE-DREAM challenge")
     tiles: TileSettings | None = Field(default=None, description="windows side by side along the genome")
@@ -84,6 +67,7 @@ class Experiment(Settings):
     model: ModelSettings = Field(default_factory=ModelSettings)
     strand: StrandSettings = Field(default_factory=StrandSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    augmentation: AugmentationSettings | None = Field(default=None, description="changes made to training windows")
 
     @model_validator(mode="before")
     @classmethod
@@ -251,9 +235,26 @@ class Experiment(Settings):
             raise ValueError("[chunks] finds windows by signal: give signal, or plus and minus, in [[targets]]")
         try:
             margin_of(self.windows, self.chunks)
+            self.chunks.check_replicates([each.name for each in self.targets if each.of_replicate() is None])
         except InputError as error:
             raise ValueError(str(error).rstrip(".")) from None
         return self
+
+    @model_validator(mode="after")
+    def _changes(self) -> "Experiment":
+        if self.augmentation is not None:
+            check_augmentation(self.augmentation, self.windows.input_bp, self._along)
+        return self
+
+    @property
+    def _along(self) -> str | None:
+        """What is read or predicted along windows, if anything."""
+        if self.inputs or self.controls:
+            return "the signal of [[inputs]]" if self.inputs else "the signal of [[controls]]"
+        whole = self.windows.bin_bp == (self.windows.output_bp or self.windows.input_bp)
+        if self.predicts_dense or (self.predicts_signal and not whole):
+            return "what is predicted along it"
+        return None
 
     @property
     def predicts_dense(self) -> bool:
@@ -263,15 +264,17 @@ class Experiment(Settings):
     @property
     def predicts_signal(self) -> bool:
         """Whether profiles along the genome are predicted, and not labels of whole windows."""
-        return any(target.given for target in self.targets)
+        profiles = self.imported is not None and self.imported.answer == "profile"
+        return profiles or any(target.given for target in self.targets)
 
     @model_validator(mode="after")
     def _one_source(self) -> "Experiment":
         if self.sequences and (self.genome or self.targets):
             raise ValueError("give [genome] and [[targets]], or [[sequences]], not both")
         if self.imported is not None:
-            self._check_imported(self.imported)
-            return self
+            self.imported.check(self.inputs, self.of_any_cell.targets)
+            if not self.targets and not self.sequences:
+                return self
         if not self.sequences and self.genome is None:
             raise ValueError("[genome] is missing: name a FASTA there, or give [[sequences]]")
         if not self.sequences and not self.targets:
@@ -288,16 +291,6 @@ class Experiment(Settings):
         if self.training.seed >= 2**63:
             raise ValueError(f"training.seed {self.training.seed} is too large: choose one below 2**63")
         return self
-
-    def _check_imported(self, imported: ImportedSettings) -> None:
-        if self.sequences or self.targets:
-            raise ValueError("[imported] is a network that is trained already: remove [[targets]] and [[sequences]]")
-        names = tuple(table.name for table in self.inputs)
-        if self.inputs and (names != imported.inputs or any(table.signal is None for table in self.inputs)):
-            raise ValueError(
-                f"[[inputs]] are {', '.join(names)}, and [imported] reads {', '.join(imported.inputs) or 'none'}: give "
-                "the file of each as signal, in this order"
-            )
 
     @classmethod
     def load(cls, path: str | Path, changes: Sequence[str] = ()) -> "Experiment":
@@ -369,6 +362,8 @@ class Experiment(Settings):
         for table in (*self.targets, *self.inputs, *self.controls):
             files += table.files()
         files += self.metadata.files() if self.metadata is not None else []
+        motifs = self.model.motifs
+        files += [motifs.file] if motifs is not None and motifs.file is not None else []
         return files + [path for table in self.sequences for path in table.files()]
 
 

@@ -14,6 +14,7 @@ from strandwise.data.peaks import label_peaks, read_intervals, read_targets
 from strandwise.data.reading import PackedGenome
 from strandwise.data.sequences import read_sequence_sets
 from strandwise.data.signals import Signal
+from strandwise.data.signals.settings import SignalFiles
 from strandwise.data.splits import roles_of_cell
 from strandwise.data.stacking import CELL, stack_cells, with_roles
 from strandwise.data.tiles import TileSettings, label_as_tiles, label_tiles
@@ -44,7 +45,7 @@ def read_windows(experiment: Experiment) -> LabelledWindows:
         InputError: a file is missing or malformed, or files do not fit each other.
     """
     check_files(experiment)
-    if experiment.imported is not None:
+    if experiment.imported is not None and not (experiment.targets or experiment.sequences):
         raise InputError(
             "the model was imported, so its config names no windows to train or judge it on: predict with --bed or "
             "--chrom."
@@ -110,7 +111,7 @@ def _read_one(experiment: Experiment, genome: Genome, part: _Part) -> LabelledWi
     if experiment.tiles is not None:
         return with_roles(_read_tiles(experiment, experiment.tiles, genome, part.packed), part.roles)
     if experiment.chunks is not None:
-        return with_roles(_read_chunks(experiment, experiment.chunks, genome, part.packed), part.roles)
+        return with_roles(_read_chunks(experiment, experiment.chunks, genome, part), part.roles)
     if experiment.bins is not None:
         return _read_bins(experiment, experiment.bins, genome, part)
     peaks, notes = read_targets(experiment.targets, genome, experiment.split.exclude)
@@ -154,23 +155,37 @@ def _read_tiles(
     return label_tiles(genome, peaks, experiment.windows, tiles, experiment.split, **barred, notes=notes, packed=packed)
 
 
-def _read_chunks(
-    experiment: Experiment, chunks: ChunkSettings, genome: Genome, packed: PackedGenome | None
-) -> LabelledWindows:
+def _read_chunks(experiment: Experiment, chunks: ChunkSettings, genome: Genome, part: _Part) -> LabelledWindows:
+    whole = sum(genome.sizes.values())
     # The whole genome is looked through, and then read in every epoch.
-    signals = _target_signals(experiment, genome, (1 + experiment.training.epochs) * sum(genome.sizes.values()))
+    signals = _target_signals(experiment.targets, experiment, genome, (1 + experiment.training.epochs) * whole)
+    replicates: dict[str, Sequence[Signal]] = {}
+    if chunks.test_by == "replicate":
+        second = [table for target in experiment.targets if (table := target.of_replicate()) is not None]
+        replicates = _target_signals(second, experiment, genome, whole)
     barred, notes = read_barred(experiment, genome)
     idle = [target.name for target in experiment.targets if target.peaks is not None]
     if idle:
         notes.append(f"peaks of {listing(idle)} are not read: [chunks] finds windows by the signal")
     return label_chunks(
-        genome, signals, experiment.windows, chunks, experiment.split, **barred, notes=notes, packed=packed
+        genome,
+        signals,
+        experiment.windows,
+        chunks,
+        experiment.split,
+        **barred,
+        notes=notes,
+        packed=part.packed,
+        roles=part.roles,
+        replicates=replicates,
     )
 
 
-def _target_signals(experiment: Experiment, genome: Genome, read_bp: int) -> dict[str, Sequence[Signal]]:
-    signals = iter(open_tables(experiment, genome, experiment.targets, read_bp))
-    return {target.name: [next(signals) for _ in target.tracks()] for target in experiment.targets}
+def _target_signals(
+    tables: Sequence[SignalFiles], experiment: Experiment, genome: Genome, read_bp: int
+) -> dict[str, Sequence[Signal]]:
+    signals = iter(open_tables(experiment, genome, tables, read_bp))
+    return {table.name: [next(signals) for _ in table.tracks()] for table in tables}
 
 
 def read_barred(experiment: Experiment, genome: Genome) -> tuple[dict[str, pd.DataFrame | None], list[str]]:
@@ -203,7 +218,7 @@ def labelled_along(
         return label_as_tiles(windows, peaks, genome.sizes, experiment.windows, experiment.tiles)
     if experiment.chunks is None:
         return windows
-    signals = _target_signals(experiment, genome, len(windows) * windows.input_bp)
+    signals = _target_signals(experiment.targets, experiment, genome, len(windows) * windows.input_bp)
     labels, weights = labels_of_chunks(windows.frame, signals, experiment.windows, experiment.chunks)
     return replace(windows, labels=labels, weights=weights, tracks=tuple(signals))
 

@@ -1,22 +1,25 @@
-"""Fine-tuning: the stages of a new network begin with the weights of a trained run, and some of them keep these."""
+"""Fine-tuning: a new network begins with the weights of a trained run, and some of its stages keep these."""
 
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from strandwise.errors import ConfigError
+from strandwise.errors import ConfigError, listing
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.records import other_weights
 from strandwise.experiment.run import WEIGHTS, Run
 from strandwise.files import sha256
 from strandwise.layers import TypedModule
-from strandwise.models import SequenceModel, WithBias
+from strandwise.models import Ensemble, SequenceModel, WithBias
+from strandwise.models.assembly import Readouts
 
 
 def take_over(network: SequenceModel | WithBias, experiment: Experiment) -> dict[str, Any]:
     """Give the stages of an untrained network the weights of the run of `model.init`, and hold those of `model.freeze`.
 
-    The heads stay as they were drawn. Nothing is done where the config names no run.
+    The heads stay as they were drawn, unless `model.init_heads` asks for the run's. Nothing is taken where the config
+    names no run.
 
     Args:
         network: as `new_network` makes it; changed in place.
@@ -27,13 +30,20 @@ def take_over(network: SequenceModel | WithBias, experiment: Experiment) -> dict
 
     Raises:
         RunError: no such run, or a damaged one.
-        ConfigError: a run whose stages are others, of other sizes, or of other strand types.
+        ConfigError: a run whose stages, or heads where they are asked for, are others, of other sizes, or of other
+            strand types.
     """
     init = experiment.model.init
     if init is None:
+        _inner(network).hold(experiment.model.freeze)
         return {}
     run = Run.open(init)
-    target, source = (_inner(each).stages for each in (network, run.network))
+    trained = run.network
+    if isinstance(trained, Ensemble):
+        raise ConfigError(
+            f"model.init = {init}: the run is an ensemble: name one of its members, such as {init}/members/0."
+        )
+    target, source = (_inner(each).stages for each in (network, trained))
     if [*target] != [*source]:
         raise ConfigError(
             f"model.init = {init}: the run has the stages {', '.join(source)}, and model '{experiment.model.name}' "
@@ -46,10 +56,39 @@ def take_over(network: SequenceModel | WithBias, experiment: Experiment) -> dict
                 f"model.init = {init}: stage '{name}' of the run is another ({difference}): use the same sizes and "
                 f"inputs, and a strategy that builds the same layers as its '{run.experiment.strand.strategy}'."
             )
-    for name, stage in target.items():
-        stage.load_state_dict(source[name].state_dict())
+    parts = [(stage, source[name]) for name, stage in target.items()]
+    if experiment.model.init_heads:
+        parts += _heads(_inner(network), _inner(trained), init)
+    for mine, theirs in parts:
+        mine.load_state_dict(theirs.state_dict())
     _inner(network).hold(experiment.model.freeze)
     return {"began_with": {"run": str(init), "sha256": sha256(run.path / WEIGHTS)}}
+
+
+def _heads(network: SequenceModel, trained: SequenceModel, init: Path) -> list[tuple[nn.Module, nn.Module]]:
+    """Return each head of a network with that of the run it begins with."""
+    if network.heads != trained.heads:
+        mine, theirs = (
+            ", ".join(f"{head.name} of {listing(head.tracks)}" for head in each.heads) for each in (network, trained)
+        )
+        raise ConfigError(
+            f"model.init_heads: the run {init} predicts {theirs}, and this config {mine}: give the same targets, in "
+            "the same order, or remove init_heads."
+        )
+    parts = [*zip(_readouts(network), _readouts(trained), strict=True)]
+    for (mine, theirs), head in zip(parts, network.heads, strict=True):
+        difference = _difference(mine, theirs)
+        if difference:
+            raise ConfigError(
+                f"model.init_heads: head '{head.name}' of the run {init} is another ({difference}): use the same "
+                "inputs and sizes, or remove init_heads."
+            )
+    return parts
+
+
+def _readouts(network: SequenceModel) -> list[nn.Module]:
+    found = next(module for module in network.modules() if isinstance(module, Readouts))
+    return [found.layers[head.name] for head in network.heads]
 
 
 def _inner(network: SequenceModel | WithBias) -> SequenceModel:

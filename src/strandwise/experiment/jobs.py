@@ -16,9 +16,11 @@ from strandwise.experiment.config import Experiment
 from strandwise.experiment.datasets import read_windows
 from strandwise.experiment.finetuning import take_over
 from strandwise.experiment.machine import check_machine
+from strandwise.experiment.members import model_of, strategy_of
+from strandwise.experiment.motif_filters import begin_as_motifs
 from strandwise.experiment.predicting import windows_at
 from strandwise.experiment.provenance import check_inputs, describe_inputs, describe_training
-from strandwise.experiment.run import CONFIG, METRICS, PROVENANCE, REPORT, Run, check_place, new_network
+from strandwise.experiment.run import CONFIG, METRICS, PROVENANCE, REPORT, TRAINED, Run, check_place, new_network
 from strandwise.files import atomic_path, check_writable
 from strandwise.report import RunResults, write_comparison, write_page
 from strandwise.training import balanced_losses, check_measures, check_trainable, fit
@@ -44,6 +46,8 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
     started = time.monotonic()
     if experiment.imported is not None:
         raise ConfigError("[imported] is a network that is trained already: predict with it, or give another config.")
+    if experiment.ensemble is not None:
+        raise ConfigError(TRAINED)
     check_place(out, experiment, overwrite=overwrite, resume=resume)
     if resume and Run(out).finished:
         return Run.open(out)
@@ -53,11 +57,13 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
         torch.manual_seed(experiment.training.seed)
         network = new_network(experiment, windows.tracks)
     taken = take_over(network, experiment)
+    begun = begin_as_motifs(network, experiment)
     check_measures(network.heads, experiment.training)
     learned = windows.split("train")
     check_trainable(learned, windows.split("valid"), network.heads)
     losses = balanced_losses(network.heads, learned, experiment.training)
     inputs = describe_inputs(experiment, windows, network) | {"loss_weights": losses} | taken
+    inputs |= {"notes": [*inputs["notes"], *begun]}
     if resume and (Path(out) / PROVENANCE).is_file():
         check_inputs(Run(out).inputs, experiment)
     run = Run.create(out, experiment, inputs, overwrite=overwrite, resume=resume)
@@ -72,6 +78,7 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
             run.path,
             jitter_bp=experiment.windows.jitter_bp,
             loss_weights=losses,
+            evolution=experiment.augmentation,
             resume=resume,
         )
     spent = describe_training(run.history, experiment.training.monitor, time.monotonic() - started)
@@ -112,10 +119,11 @@ def evaluate(
     run = run if isinstance(run, Run) else Run.open(run)
     folder = run.path if out is None else Path(out)
     predictor = run.predictor(conjoin=conjoin, chosen_by=chosen_by)
-    if out is None and predictor.conjoin != run.experiment.strand.rules.conjoin_in_prediction:
+    rules = {part.experiment.strand.rules.conjoin_in_prediction for part in run.parts}
+    if out is None and conjoin is not None and rules != {conjoin}:
         raise InputError(
             f"{run.path}: metrics{'' if conjoin else ' not'} averaged over both strands would pass for those of its "
-            f"strategy '{run.experiment.strand.strategy}': give them a folder with --out."
+            f"strategy '{strategy_of(run)}': give them a folder with --out."
         )
     if out is None and chosen_by not in (None, run.experiment.training.monitor):
         raise InputError(
@@ -193,8 +201,8 @@ def _results(run: Run, name: str) -> RunResults:
     dropped = dropped_notes(provenance["dropped"])
     return RunResults(
         name=name,
-        strategy=run.experiment.strand.strategy,
-        model=run.experiment.model.name,
+        strategy=strategy_of(run),
+        model=model_of(run),
         config_text=run.experiment.to_toml(),
         history=run.history,
         metrics=metrics,
@@ -202,6 +210,7 @@ def _results(run: Run, name: str) -> RunResults:
         provenance=provenance,
         data_summary=provenance["windows"],
         notes=[*provenance["notes"], *dropped],
+        baselines=run.baselines,
     )
 
 

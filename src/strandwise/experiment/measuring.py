@@ -17,6 +17,7 @@ from strandwise.data.signals import (
     SignalCache,
     SignalReader,
     SignalStream,
+    SomeTracks,
     signal_in_peaks,
     uneven_peaks,
 )
@@ -26,7 +27,7 @@ from strandwise.data.signals.smoothing import JoinedReader, SmoothedReader
 from strandwise.data.signals.statistics import together
 from strandwise.data.signals.tracks import tracks_type
 from strandwise.data.stacking import CELL
-from strandwise.data.windows import LabelledWindows
+from strandwise.data.windows import REPLICATE, LabelledWindows
 from strandwise.errors import InputError, listing
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.network import answer_of, output_bp
@@ -52,6 +53,8 @@ def with_signals(
     windows: LabelledWindows, experiment: Experiment, genome: Genome, *, targets: bool = True, passes: int = 1
 ) -> LabelledWindows:
     """Return windows with readers of what an experiment reads beside the DNA, and of the signal it predicts.
+
+    Replicates come with what is predicted, under a name that neither models nor losses read.
 
     Args:
         windows: on the genome.
@@ -127,6 +130,8 @@ def _readers_of_cells(
             known = {cell: all_tracks(experiment.of_cell(cell).targets) for cell in found}
             places = {cell: [tracks.index(track.name) for track in mine] for cell, mine in known.items()}
             stacked[name] = CellReader(of_each, cells, kind, places)
+        elif name == REPLICATE:
+            stacked[name] = CellReader(of_each, cells, tracks_type(all_tracks(experiment.of_any_cell.targets)))
         else:
             kind = next(reader.type for reader in of_each.values() if reader is not None)
             stacked[name] = CellReader(of_each, cells, kind)
@@ -158,7 +163,17 @@ def _readers(
             if passes > 1 or all(signal.counted for signal in signals):
                 said += _check_amounts(signals, counts=profiles)
             sums = "sum" if profiles else "mean"
-            readers[TARGET] = _reader(windows, signals, output_bp=middle, bin_bp=bin_bp, bins=sums)
+            lengths: dict[str, Any] = {"output_bp": middle, "bin_bp": bin_bp, "bins": sums}
+            readers[TARGET] = _reader(windows, signals, **lengths)
+            again = {target.name: target.of_replicate() for target in here.targets}
+            second = [table for table in again.values() if table is not None]
+            if second:
+                signals = open_tables(experiment, genome, second, len(windows) * middle)
+                if all(signal.counted for signal in signals):
+                    said += _check_amounts(signals, counts=profiles)
+                whole = all_tracks(experiment.of_any_cell.targets)
+                places = [[track.name for track in whole].index(track.name) for track in all_tracks(second)]
+                readers[REPLICATE] = SomeTracks(_reader(windows, signals, **lengths), places, tracks_type(whole))
     return readers, said
 
 

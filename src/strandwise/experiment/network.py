@@ -60,17 +60,24 @@ def heads_of(experiment: Experiment, tracks: Sequence[str]) -> list[Head]:
     answer = answer_of(experiment)
     if not experiment.predicts_signal:
         return [(dense_head if answer == "bins" else binary_head)(tuple(tracks))]
+    if experiment.imported is not None:
+        return list(profile_heads(experiment.imported.targets, experiment.imported.target_type))
     signal = all_tracks(experiment.of_any_cell.targets)
     names, kind = tuple(track.name for track in signal), tracks_type(signal)
     if answer == "profile":
         return list(profile_heads(names, kind))
+    if answer == "window" and experiment.training.loss == "cosine":
+        raise ConfigError(
+            "training.loss = 'cosine' compares shapes along a window, and the model says one number of it: use "
+            "'poisson' or 'mse'."
+        )
     return [coverage_head(names, kind if answer == "bins" else kind.pooled(), experiment.training.loss)]
 
 
 def signal_type(experiment: Experiment) -> StrandType | None:
     """Return the type of the signal that a model reads beside the DNA, if any."""
     if experiment.imported is not None:
-        return unstranded(len(experiment.imported.inputs)) if experiment.imported.inputs else None
+        return experiment.imported.input_type
     return type_of(experiment.of_any_cell.inputs) if experiment.inputs else None
 
 

@@ -1,12 +1,13 @@
 """A run asked for predictions: at intervals, for sequences, along a chromosome."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from strandwise.chromosomes import Parts, Tiling, write_tracks
 from strandwise.data.dream import labels_of_bins
 from strandwise.data.peaks import label_intervals, noting_training, read_targets
 from strandwise.data.reading import SequenceReader
@@ -20,14 +21,13 @@ from strandwise.experiment.measuring import with_signals
 from strandwise.experiment.metadata import with_metadata
 from strandwise.experiment.network import output_bp
 from strandwise.experiment.run import Run
-from strandwise.files import check_writable, existing_file, progress
+from strandwise.files import check_writable, existing_file, progress, sha256
 from strandwise.genome import Genome, match_names, read_bed, rename_chromosomes
 from strandwise.prediction import (
     BIGWIG,
     Predictor,
+    bigwig_paths,
     check_ending,
-    chromosome_frames,
-    chromosome_windows,
     predict_frames,
     signal_frames,
     write_predictions,
@@ -40,7 +40,7 @@ def predict(
     *,
     bed: str | Path | None = None,
     fasta: str | Path | None = None,
-    chrom: str | None = None,
+    chrom: str | Sequence[str] | None = None,
     cell: str | None = None,
     genome: str | Path | None = None,
     step_bp: int | None = None,
@@ -51,12 +51,16 @@ def predict(
     Of a model of profiles, tables hold the total counts of a window, and bigWigs the counts expected at each base; of
     one that answers for bins, tables hold the mean of a window, and bigWigs each bin.
 
+    Where a network gives the same over a long stretch of DNA as window by window, chromosomes are read in stretches.
+    Chromosomes on their way into a bigWig are kept beside it as they are finished, so a job that was stopped goes on
+    when the same is asked again.
+
     Args:
         run: the run, or its folder.
         out: where to write; the ending is the format.
         bed: one window at the summit or middle of each interval, in the order of the file.
         fasta: the middle of each sequence.
-        chrom: windows along this chromosome.
+        chrom: windows along these chromosomes; "all" for all of the genome.
         cell: the cell type to predict in, where the model reads what was measured in cells.
         genome: another genome than that of the run.
         step_bp: between windows, for `chrom`; if not given, 50, or what a model of profiles predicts at a time.
@@ -97,21 +101,60 @@ def predict(
             else predict_frames(predictor, windows, batch_size)
         )
         return write_predictions(_shown(frames, len(windows), batch_size), out, source.sizes)
-    match = match_names([str(chrom)], source.sizes, "--chrom", str(source.path)).require()
-    name = match.mapping[str(chrom)]
+    chromosomes = _chromosomes([chrom] if isinstance(chrom, str) else [*(chrom or ())], source)
     middle = output_bp(run.experiment) if predictor.profile or predictor.bins else None
     step = step_bp or middle or 50
     if along and step != middle:
         raise InputError(f"--step {step}: the model predicts {middle} bp at a time, and each base once: leave --step.")
-    windows = chromosome_windows(source, name, step, predictor.input_bp, whole=along)
-    windows = _measured(run, windows, source, chosen_cell(run, cell, labelled=False), labelled=False)
-    check_writable(out)
-    frames = (
-        signal_frames(predictor, windows, bin_bp, batch_size)
-        if along
-        else chromosome_frames(predictor, windows, source.sizes[name], step, batch_size)
+    tiling = Tiling(predictor, step, bin_bp if along else step)
+    chosen = chosen_cell(run, cell, labelled=False)
+
+    def values(name: str) -> Iterator[np.ndarray]:
+        said = tiling.values(source, name, batch_size, lambda windows: _measured(run, windows, source, chosen, False))
+        return progress(said, f"predicting {name}")
+
+    if not out.name.endswith(BIGWIG):
+        check_writable(out)
+        return write_predictions(
+            (table for name in chromosomes for table in tiling.frames(source, name, values(name))), out
+        )
+    paths = bigwig_paths(out, predictor.head.tracks)
+    for path in (out, *paths):
+        check_writable(path)
+    parts = Parts(
+        out, _told(run, source, tiling, chromosomes, chosen), (len(predictor.head.tracks), step // tiling.bin_bp)
     )
-    return write_predictions(_shown(frames, len(windows), batch_size), out, source.sizes)
+    parts.open()
+    for number, (name, size) in enumerate(chromosomes.items()):
+        if not parts.has(number, tiling.windows(size)):
+            parts.write(number, values(name))
+    write_tracks(tiling, parts, chromosomes, out)
+    parts.clear()
+    return paths
+
+
+def _chromosomes(names: Sequence[str], source: Genome) -> dict[str, int]:
+    """Return the sizes of the chromosomes that are asked for, by their names in the genome."""
+    if [*names] == ["all"]:
+        return dict(source.sizes)
+    match = match_names([*names], source.sizes, "--chrom", str(source.path)).require()
+    return {match.mapping[name]: source.sizes[match.mapping[name]] for name in names}
+
+
+def _told(
+    run: Run, source: Genome, tiling: Tiling, chromosomes: Mapping[str, int], cell: str | None
+) -> dict[str, object]:
+    """Return all that decides what is predicted along chromosomes; files by their size and time."""
+    files = [source.path, *(path for part in run.parts for path in part.experiment.files())]
+    known = [path for path in dict.fromkeys(files) if path.is_file()]
+    return {
+        "weights": [sha256(part.weights_file()) for part in run.parts],
+        "config": run.experiment.to_toml(),
+        "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in known],
+        "chromosomes": dict(chromosomes),
+        "step_bp": tiling.step_bp,
+        "cell": cell,
+    }
 
 
 def windows_at(
@@ -155,7 +198,9 @@ def windows_at(
     if labelled and cell is not None:
         windows = stack_cells({cell: windows}, [target.name for target in run.experiment.of_any_cell.targets])
     windows = _measured(run, windows, genome, cell, labelled)
-    return noting_training(windows, held_out_regions(run.experiment.split, genome.sizes)) if labelled else windows
+    if not labelled or run.experiment.imported is not None:
+        return windows
+    return noting_training(windows, held_out_regions(run.experiment.split, genome.sizes))
 
 
 def chosen_cell(run: Run, cell: str | None, labelled: bool) -> str | None:

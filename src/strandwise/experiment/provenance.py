@@ -36,7 +36,11 @@ def describe_inputs(experiment: Experiment, windows: LabelledWindows, network: n
 
 
 def describe_import(
-    experiment: Experiment, network: nn.Module, files: Sequence[Path], notes: Sequence[str]
+    experiment: Experiment,
+    network: nn.Module,
+    files: Sequence[Path],
+    notes: Sequence[str],
+    windows: LabelledWindows | None = None,
 ) -> dict[str, Any]:
     """Return what is known of a network that was trained elsewhere.
 
@@ -45,12 +49,46 @@ def describe_import(
         network: with its weights.
         files: that it was read from.
         notes: what a person should know.
+        windows: those it is to be judged on, if any.
     """
+    named = () if experiment.imported is None else experiment.imported.targets
     return {
         **_made_with([*files, *experiment.files()]),
-        "tracks": [] if experiment.imported is None else list(experiment.imported.targets),
+        "tracks": list(named if windows is None else windows.tracks),
         "parameters": sum(weight.numel() for weight in network.parameters()),
-        "notes": list(notes),
+        # Those that a config calls windows of training are none to a network that was trained elsewhere.
+        "windows": [] if windows is None else [row for row in windows.summary() if row["split"] != "train"],
+        "dropped": {} if windows is None else dict(windows.dropped),
+        "notes": [*notes, *(() if windows is None else windows.notes)],
+    }
+
+
+def describe_ensemble(
+    members: Sequence[Mapping[str, Any]], base: int, described: Sequence[Mapping[str, Any]], notes: Sequence[str]
+) -> dict[str, Any]:
+    """Return what is known of an ensemble.
+
+    Args:
+        members: the provenance of each.
+        base: the number of the one whose windows the ensemble is judged on.
+        described: what to say of each member, beside.
+        notes: what a person should know.
+    """
+    first = members[base]
+    # A file that has changed since another member read it stands there as the first read it.
+    files = {file["path"]: file for each in [*members, first] for file in each["files"]}
+    # Members that were trained on other windows have no table of them in common.
+    same = all(each.get("windows") == first.get("windows") for each in members)
+    return {
+        **_made_with([]),
+        "files": [*files.values()],
+        "tracks": first["tracks"],
+        "parameters": sum(each["parameters"] for each in members),
+        "windows": first.get("windows", []) if same else [],
+        "dropped": first.get("dropped", {}) if same else {},
+        "notes": [*first["notes"], *notes],
+        "members": [dict(each) for each in described],
+        **({"metadata": first["metadata"]} if "metadata" in first else {}),
     }
 
 

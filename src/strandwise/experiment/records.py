@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 from torch import Tensor
 
 from strandwise.errors import RunError
@@ -47,6 +47,15 @@ class Inputs(_Record):
     files: list[InputFile]
 
 
+class Together(Inputs):
+    """What an ensemble was made of: its members, and the data of the one whose windows it is judged on."""
+
+    windows: list[dict[str, str | int]]
+    dropped: dict[str, int]
+    notes: list[str]
+    parameters: NonNegativeInt
+
+
 class Provenance(Inputs):
     """What a run was made of and with, and how its training went."""
 
@@ -62,12 +71,20 @@ class Provenance(Inputs):
     training_seconds: float
 
 
+class Ceiling(_Record):
+    """The metrics of one head that a replicate has in the place of the prediction."""
+
+    tracks: dict[Name, dict[Name, Score]]
+    mean: dict[str, Score]
+
+
 class HeadMetrics(_Record):
-    """The metrics of one head: of each track, their mean, and intervals of the mean."""
+    """The metrics of one head: of each track, their mean, intervals of the mean, and what an experiment reaches."""
 
     tracks: dict[Name, dict[Name, Score]]
     mean: dict[str, Score]
     ci: dict[str, Interval]
+    ceiling: Ceiling | None = None
 
 
 class Bootstrap(_Record):
@@ -95,7 +112,47 @@ class Metrics(_Record):
     strand: StrandMetrics
 
 
-def read_record(path: Path, kind: type[Inputs] | type[Metrics], again: str) -> dict[str, Any]:
+class RivalMetrics(_Record):
+    """The metrics of a model or a baseline: of each track, and their mean."""
+
+    tracks: dict[Name, dict[Name, Score]]
+    mean: dict[Name, Score]
+
+
+Gap = Annotated[list[Score], Field(min_length=3, max_length=3)]
+
+
+class Ahead(_Record):
+    """How far the model is ahead of a baseline, each with its interval."""
+
+    tracks: dict[Name, dict[Name, Gap | None]]
+    mean: dict[Name, Gap | None]
+
+
+class Rival(RivalMetrics):
+    """A baseline: its metrics, and how far the model is ahead."""
+
+    ahead: Ahead
+
+
+class Baselines(_Record):
+    """A run beside simple models on one set of windows."""
+
+    split: Literal["train", "valid", "test"]
+    n: NonNegativeInt
+    model: RivalMetrics
+    baselines: dict[Name, Rival]
+    notes: list[str]
+
+    @model_validator(mode="after")
+    def _same_tracks(self) -> "Baselines":
+        for name, rival in self.baselines.items():
+            if not set(self.model.tracks) == set(rival.tracks) == set(rival.ahead.tracks):
+                raise ValueError(f"baseline {name!r} is of other tracks than the model")
+        return self
+
+
+def read_record(path: Path, kind: type[Inputs] | type[Metrics] | type[Baselines], again: str) -> dict[str, Any]:
     """Return a JSON file of a run as it stands, once it is known to hold what `kind` says.
 
     Args:

@@ -18,19 +18,33 @@ from strandwise.data.batches import SEQUENCE
 from strandwise.data.windows import SPLITS
 from strandwise.errors import ConfigError, InputError, RunError, StrandLawError
 from strandwise.experiment.config import Experiment
+from strandwise.experiment.members import together
 from strandwise.experiment.network import answer_of, build_network, heads_of, output_bp
-from strandwise.experiment.records import Inputs, Metrics, Provenance, other_weights, read_record, typed_predictions
+from strandwise.experiment.records import (
+    Baselines,
+    Inputs,
+    Metrics,
+    Provenance,
+    Together,
+    other_weights,
+    read_record,
+    typed_predictions,
+)
 from strandwise.files import TEMPORARY, atomic_path, is_free, write_text, writing_errors
 from strandwise.layers import Conjoined
-from strandwise.models import SequenceModel, WithBias
+from strandwise.models import Ensemble, SequenceModel, WithBias
 from strandwise.prediction import Predictor
 from strandwise.sequence import encode
 from strandwise.training import Measure, history_columns, measures
 
 CONFIG, WEIGHTS, PROVENANCE = "config.toml", "weights.safetensors", "provenance.json"
 METRICS, HISTORY, REPORT, CHECKPOINTS = "metrics.json", "history.csv", "report.html", "checkpoints"
-STRAND, BIAS = "strand", "bias"
+STRAND, ROBUSTNESS, BIAS, MEMBERS, BASELINES = "strand", "robustness", "bias", "members", "baselines"
 JUDGED = (*SPLITS, "bed")
+TRAINED = (
+    "[ensemble] is made of runs that are trained already: make one with `strandwise ensemble RUN RUN ... --out RUN`, "
+    "or give another config."
+)
 MEASURES = get_args(Measure)
 # All that strandwise writes into a run folder; last the file that marks it as one.
 OWN = (
@@ -39,12 +53,15 @@ OWN = (
     *(f"chosen_by.{measure}" for measure in MEASURES),
     CHECKPOINTS,
     BIAS,
+    MEMBERS,
     "tensorboard",
     HISTORY,
     METRICS,
     *(f"metrics.{name}.json" for name in JUDGED),
     *(f"predictions.{name}.parquet" for name in JUDGED),
+    *(f"{BASELINES}{name}.json" for name in ("", ".train", ".valid")),
     *(f"{STRAND}{name}.{ending}" for name in ("", *(f".{judged}" for judged in JUDGED)) for ending in ("json", "html")),
+    *(f"{ROBUSTNESS}{name}.json" for name in ("", *(f".{judged}" for judged in JUDGED))),
     REPORT,
     TEMPORARY,
     CONFIG,
@@ -75,7 +92,7 @@ class Run:
             )
         if not (run.path / CONFIG).is_file():
             raise RunError(f"{run.path}: not a run folder, it has no {CONFIG}.")
-        if not (run.path / WEIGHTS).is_file():
+        if not run.finished:
             raise RunError(
                 f"{run.path}: training has not finished, there is no {WEIGHTS}: "
                 f"go on with `strandwise train {run.path / CONFIG} --out {run.path} --resume`."
@@ -122,7 +139,8 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether training came to its end."""
-        return (self.path / WEIGHTS).is_file()
+        # An ensemble has the weights of its members, and none of its own.
+        return (self.path / WEIGHTS).is_file() or (self.path / MEMBERS / "0" / WEIGHTS).is_file()
 
     def clear(self) -> None:
         """Remove what strandwise wrote into the folder, and nothing else."""
@@ -149,6 +167,13 @@ class Run:
         except (ConfigError, InputError) as error:
             raise RunError(f"{self.path}: damaged run folder: {error}") from None
 
+    def without_cache(self) -> "Run":
+        """Return the same run, which reads signal in place and leaves no cache of it."""
+        other = type(self)(self.path)
+        signals = self.experiment.signals.model_copy(update={"cache": False})
+        other.experiment = self.experiment.model_copy(update={"signals": signals})
+        return other
+
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """Versions, seed, tracks, hashes of the files that went in, and how training went.
@@ -157,6 +182,8 @@ class Run:
             RunError: it is not there, or damaged.
         """
         # What was trained elsewhere has no epochs to tell of.
+        if self.experiment.ensemble is not None:
+            return self._provenance(Together)
         return self._provenance(Provenance if self.experiment.imported is None else Inputs)
 
     @property
@@ -187,6 +214,16 @@ class Run:
         return read_record(path, Metrics, again)
 
     @property
+    def baselines(self) -> dict[str, Any] | None:
+        """How good the run is beside simple models on its test windows, if that was asked.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        path = self.path / f"{BASELINES}.json"
+        return read_record(path, Baselines, f"run `strandwise baselines {self.path}`") if path.is_file() else None
+
+    @property
     def history(self) -> pd.DataFrame:
         """How training went, a row an epoch.
 
@@ -195,8 +232,9 @@ class Run:
         """
         path = self.path / HISTORY
         try:
-            table = pd.read_csv(path)
             columns = list(history_columns(measures(heads_of(self.experiment, self.inputs["tracks"]))))
+            untold = self.members or self.experiment.imported is not None
+            table = pd.DataFrame(columns=columns) if untold else pd.read_csv(path)
             return table[columns].astype(dict.fromkeys(columns, float)).astype({"epoch": int})
         except (ValueError, KeyError, OSError) as error:
             raise RunError(f"{path}: damaged or missing ({error}): copy it again from where it was trained.") from None
@@ -223,11 +261,17 @@ class Run:
 
     def keep_bias(self, bias: "Run") -> None:
         """Keep a copy of the run whose frozen prediction is added, so that the folder stays whole by itself."""
-        with writing_errors(self.path / BIAS):
-            (self.path / BIAS).mkdir(exist_ok=True)
-            for name in (CONFIG, PROVENANCE, WEIGHTS):
-                with atomic_path(self.path / BIAS / name) as temporary:
-                    shutil.copyfile(bias.path / name, temporary)
+        bias.copy_to(self.path / BIAS)
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy what it takes to ask the run, and how its training went where that is known."""
+        with writing_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in (CONFIG, PROVENANCE, WEIGHTS, *([HISTORY] if (self.path / HISTORY).is_file() else [])):
+                with atomic_path(folder / name) as temporary:
+                    shutil.copyfile(self.path / name, temporary)
+        if self.experiment.bias is not None:
+            Run(self.path / BIAS).copy_to(folder / BIAS)
 
     def save_weights(self, network: nn.Module) -> None:
         """Write the weights of a trained network in one step; with them the run is finished."""
@@ -244,7 +288,26 @@ class Run:
         return self.path / (WEIGHTS if measure is None else f"weights.{measure}.safetensors")
 
     @cached_property
-    def network(self) -> SequenceModel | WithBias:
+    def members(self) -> tuple["Run", ...]:
+        """The runs that an ensemble is made of; none where the run is a single network."""
+        count = 0 if self.experiment.ensemble is None else len(self.experiment.ensemble.members)
+        return tuple(Run(self.path / MEMBERS / str(number)) for number in range(count))
+
+    @property
+    def parts(self) -> tuple["Run", ...]:
+        """The runs of single networks that are asked: the members of an ensemble, or the run itself."""
+        return self.members or (self,)
+
+    def asked(self, conjoin: bool | None = None) -> nn.Module:
+        """Return the network as it is asked, each member for itself: conjoined or not, as its strategy says if None."""
+        if self.members:
+            return together(self, conjoin)
+        strand = self.experiment.strand
+        whole = strand.rules.conjoin_in_prediction if conjoin is None else conjoin
+        return Conjoined(self.network, strand.answers) if whole else self.network
+
+    @cached_property
+    def network(self) -> SequenceModel | WithBias | Ensemble:
         """The trained network, with the weights of its best epoch.
 
         Raises:
@@ -252,7 +315,7 @@ class Run:
         """
         return self.chosen_by(None)
 
-    def chosen_by(self, measure: str | None) -> SequenceModel | WithBias:
+    def chosen_by(self, measure: str | None) -> SequenceModel | WithBias | Ensemble:
         """Return the network with the weights of the epoch that was best by one of `training.also_monitor`.
 
         Raises:
@@ -265,6 +328,8 @@ class Run:
             raise RunError(
                 f"{self.path}: no epoch was kept by '{measure}': name it in training.also_monitor and train again."
             )
+        if self.members:
+            return together(self)
         bias = Run(self.path / BIAS) if self.experiment.bias is not None else None
         network = new_network(self.experiment, self.provenance["tracks"], bias)
         path = self.weights_file(measure)
@@ -285,13 +350,16 @@ class Run:
         """Return the trained network ready to predict.
 
         Args:
-            conjoin: average both strands; as the strategy says if None.
+            conjoin: average both strands, those of each member of an ensemble; as the strategy says if None.
             chosen_by: the measure that chose the epoch of its weights; `training.monitor` if None.
             device: where to run; a GPU if there is one, else the CPU, if None.
         """
+        network = self.network if chosen_by is None else self.chosen_by(chosen_by)
         rule = self.experiment.strand.rules.conjoin_in_prediction
+        if self.members:
+            network, rule, conjoin = network if conjoin is None else together(self, conjoin), False, None
         return Predictor(
-            self.network if chosen_by is None else self.chosen_by(chosen_by),
+            network,
             conjoin=rule if conjoin is None else conjoin,
             device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
             merge=self.experiment.strand.answers,
@@ -336,14 +404,17 @@ def new_network(experiment: Experiment, tracks: Sequence[str], bias: Run | None 
     Raises:
         StrandwiseError: sizes or groups that do not fit, or a bias run that does not.
     """
+    if experiment.ensemble is not None:
+        raise ConfigError(TRAINED)
     network = build_network(experiment, tracks)
     if experiment.bias is None:
         return network
     if answer_of(experiment) != "profile":
         raise ConfigError(f"[bias] is added to profiles, and model '{experiment.model.name}' predicts none: remove it.")
     bias = bias or Run.open(experiment.bias.run)
-    if bias.experiment.bias is not None:
-        raise RunError(f"{bias.path}: a bias run with a bias run of its own: give one that reads DNA alone.")
+    if bias.experiment.bias is not None or bias.members:
+        what = "that is an ensemble" if bias.members else "with a bias run of its own"
+        raise RunError(f"{bias.path}: a bias run {what}: give a single network that reads DNA alone.")
     heads, others = ({head.name: head.tracks for head in each} for each in (network.heads, bias.network.heads))
     if heads != others:
         raise ConfigError(
@@ -355,10 +426,8 @@ def new_network(experiment: Experiment, tracks: Sequence[str], bias: Run | None 
             f"[bias] run {bias.path} predicts {there} bp of a window and model '{experiment.model.name}' {here}: make "
             "both predict the same, by input_bp or the sizes of the model."
         )
-    frozen, strand = bias.network, bias.experiment.strand
-    whole = Conjoined(frozen, strand.answers) if strand.rules.conjoin_in_prediction else frozen
     try:
-        return WithBias(network, whole)
+        return WithBias(network, bias.asked())
     except StrandLawError as error:
         raise ConfigError(f"[bias] run {bias.path}: {error}") from None
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from strandwise.analysis.strands import StrandAgreement, measure_strands, verdict
 from strandwise.analysis.symmetry import LayerSymmetry
@@ -15,11 +15,11 @@ from strandwise.data.batches import model_inputs
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.experiment.datasets import read_windows
+from strandwise.experiment.members import is_lawful, strategy_of
 from strandwise.experiment.predicting import windows_at
 from strandwise.experiment.provenance import check_inputs
 from strandwise.experiment.run import STRAND, Run
 from strandwise.files import atomic_path, check_writable, progress
-from strandwise.layers import Conjoined
 from strandwise.prediction import gathered
 from strandwise.report import StrandResults, check_installed, write_strand_page
 
@@ -60,17 +60,16 @@ def compare_strands(
     if n < 1:
         raise InputError(f"--windows {n}: give 1 or more.")
     check_installed()
-    network, strand = run.network, run.experiment.strand
-    windows, name = _windows(run, split, bed, cell)
+    model = run.asked()
+    windows, name = chosen_windows(run, split, bed, cell)
     folder, ending = run.path if out is None else Path(out), "" if name == "test" else f".{name}"
     table, page = folder / f"{STRAND}{ending}.json", folder / f"{STRAND}{ending}.html"
     check_writable(table)
     check_writable(page)
-    drawn = windows.take(_draw(len(windows), n, seed))
-    model: nn.Module = Conjoined(network, strand.answers) if strand.rules.conjoin_in_prediction else network
+    drawn = windows.take(draw(len(windows), n, seed))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     single, double = (
-        measure_strands(model, network.heads, _batches(drawn), device=device, dtype=dtype)
+        measure_strands(model, run.network.heads, _batches(drawn), device=device, dtype=dtype)
         for dtype in (torch.float32, torch.float64)
     )
     places = _places(run)
@@ -80,11 +79,11 @@ def compare_strands(
         "n": len(drawn),
         "of": len(windows),
         "seed": seed,
-        "strategy": strand.strategy,
-        "promised": strand.rules.lawful,
+        "strategy": strategy_of(run),
+        "promised": is_lawful(run),
         "notes": [*windows.notes, *windows.dropped_notes()] if bed is not None else [],
         **_found(single, double, places),
-        "verdict": verdict(strand.strategy, strand.rules.lawful, single, double, lambda layer: _place(layer, places)),
+        "verdict": verdict(strategy_of(run), is_lawful(run), single, double, lambda layer: _place(layer, places)),
     }
     # Both or neither, so that a page never shows another record than the one beside it.
     with atomic_path(table) as temporary:
@@ -93,7 +92,12 @@ def compare_strands(
     return record
 
 
-def _windows(run: Run, split: str, bed: str | Path | None, cell: str | None) -> tuple[LabelledWindows, str]:
+def chosen_windows(run: Run, split: str, bed: str | Path | None, cell: str | None) -> tuple[LabelledWindows, str]:
+    """Return windows that a run is asked about, and what they are called: a split of its config, or a BED's.
+
+    Raises:
+        InputError: none, or a BED for a run without a genome.
+    """
     if bed is not None:
         if run.experiment.genome is None:
             raise InputError(
@@ -107,7 +111,8 @@ def _windows(run: Run, split: str, bed: str | Path | None, cell: str | None) -> 
     return windows, split
 
 
-def _draw(total: int, n: int, seed: int) -> np.ndarray:
+def draw(total: int, n: int, seed: int) -> np.ndarray:
+    """Return the numbers of at most n of `total` windows, drawn by seed, in their order."""
     if total <= n:
         return np.arange(total)
     return np.sort(np.random.default_rng(seed).choice(total, n, replace=False))
@@ -150,7 +155,14 @@ def _rows(single: list[LayerSymmetry], double: list[LayerSymmetry], places: dict
 
 
 def _places(run: Run) -> dict[str, str]:
-    """Return the names of stages and readouts by where they stand in the network."""
+    """Return the names of stages and readouts by where they stand in the network, and of an ensemble's members."""
+    if run.members:
+        inside = {
+            f"members.{number}.{place}": f"member {number} {stage}"
+            for number, member in enumerate(run.members)
+            for place, stage in _places(member).items()
+        }
+        return inside | {f"members.{number}": f"member {number}" for number in range(len(run.members))} | {"": "mean"}
     strand = run.experiment.strand
     names = [*(stage.name for stage in run.experiment.model.architecture().stages()), "readout"]
     groups = (strand.groups or (tuple(range(1, len(names))),)) if strand.rules.grouped else ()

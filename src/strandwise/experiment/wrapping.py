@@ -32,10 +32,12 @@ def conjoin(
         overwrite: replace a run that is there.
 
     Raises:
-        RunError: the run reads both strands already, or something is in the way.
+        RunError: the run reads both strands already, is an ensemble, or something is in the way.
         InputError: a way to merge that there is not.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    if run.members:
+        raise RunError(f"{run.path}: an ensemble asks each member in its own way: conjoin the runs it is made of.")
     before = run.experiment.strand
     if before.rules.tied or before.rules.conjoin_in_training:
         raise RunError(

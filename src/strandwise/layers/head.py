@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal, NamedTuple
 
 import torch
@@ -21,41 +22,46 @@ _EXP_BELOW = -30.0
 
 
 class LinkFunctions(NamedTuple):
-    """A link, and how two answers are averaged on its far side.
+    """A link, and how answers are averaged on its far side.
 
     Attributes:
         activate: from logits to what people read.
-        mean: from two logits to the logits of the mean of what people would read, without leaving the scale
+        mean: from two logits or more to the logits of the mean of what people would read, without leaving the scale
             on which numbers stay accurate.
     """
 
     activate: Callable[[Tensor], Tensor]
-    mean: Callable[[Tensor, Tensor], Tensor]
+    mean: Callable[..., Tensor]
 
 
-def _log_mean_exp(a: Tensor, b: Tensor) -> Tensor:
-    return torch.logaddexp(a, b) - math.log(2)
+def mean_of(*answers: Tensor) -> Tensor:
+    """Return the mean of tensors of one shape."""
+    return sum(answers[1:], answers[0]) / len(answers)
 
 
-def _logit_of_mean(a: Tensor, b: Tensor) -> Tensor:
-    yes = _log_mean_exp(functional.logsigmoid(a), functional.logsigmoid(b))
-    return yes - _log_mean_exp(functional.logsigmoid(-a), functional.logsigmoid(-b))
+def _log_mean_exp(*answers: Tensor) -> Tensor:
+    return reduce(torch.logaddexp, answers) - math.log(len(answers))
 
 
-def _softplus_of_mean(a: Tensor, b: Tensor) -> Tensor:
+def _logit_of_mean(*answers: Tensor) -> Tensor:
+    yes = _log_mean_exp(*map(functional.logsigmoid, answers))
+    return yes - _log_mean_exp(*(functional.logsigmoid(-answer) for answer in answers))
+
+
+def _softplus_of_mean(*answers: Tensor) -> Tensor:
     # Far below 0 softplus is exp, and would leave the numbers that there are.
-    small = torch.maximum(a, b) < _EXP_BELOW
-    y = (functional.softplus(a) + functional.softplus(b)) / 2
+    small = reduce(torch.maximum, answers) < _EXP_BELOW
+    y = mean_of(*map(functional.softplus, answers))
     y = torch.where(small, torch.ones_like(y), y)
     # log(exp(y) - 1), where exp(y) may be too large.
-    return torch.where(small, _log_mean_exp(a, b), y + torch.log(-torch.expm1(-y)))
+    return torch.where(small, _log_mean_exp(*answers), y + torch.log(-torch.expm1(-y)))
 
 
 LINKS: dict[str, LinkFunctions] = {
-    "identity": LinkFunctions(lambda x: x, lambda a, b: (a + b) / 2),
+    "identity": LinkFunctions(lambda x: x, mean_of),
     "logistic": LinkFunctions(torch.sigmoid, _logit_of_mean),
     "softmax": LinkFunctions(
-        lambda x: torch.softmax(x, -1), lambda a, b: _log_mean_exp(torch.log_softmax(a, -1), torch.log_softmax(b, -1))
+        lambda x: torch.softmax(x, -1), lambda *answers: _log_mean_exp(*(torch.log_softmax(x, -1) for x in answers))
     ),
     "softplus": LinkFunctions(functional.softplus, _softplus_of_mean),
     "log1p": LinkFunctions(torch.expm1, _log_mean_exp),

@@ -23,18 +23,19 @@ class KerasLSTM(TypedModule):
         in_type: type of the input ``(batch, channels, positions)``.
         units: size of the state in each direction.
         dropout: the chance of an input channel, and of a state, to be forgotten in training.
+        both_ends: the second direction reads from the right; False lets both read from the left.
 
     Raises:
         StrandLawError: a type without positions, no units, or a chance that is not in its range.
     """
 
-    def __init__(self, in_type: StrandType, units: int, *, dropout: float = 0.0) -> None:
+    def __init__(self, in_type: StrandType, units: int, *, dropout: float = 0.0, both_ends: bool = True) -> None:
         if not in_type.positions:
             raise StrandLawError(f"{in_type} has no positions to read one after the other: use Dense.")
         if units < 1:
             raise StrandLawError(f"units {units} must be 1 or more.")
         super().__init__(in_type, plain(DIRECTIONS * units))
-        self.units, channels = units, in_type.channels
+        self.units, self.both_ends, channels = units, both_ends, in_type.channels
         self.input_weight = nn.Parameter(torch.empty(DIRECTIONS, GATES, channels, units))
         self.state_weight = nn.Parameter(torch.empty(DIRECTIONS, GATES, units, units))
         self.bias = nn.Parameter(torch.zeros(DIRECTIONS, GATES, units))
@@ -67,7 +68,7 @@ class KerasLSTM(TypedModule):
             states.append(state)
         along = torch.stack(states)
         # The second direction read from the end: its states are put back to where they were read, on the same strand.
-        both = torch.cat([along[:, 0], along[:, 1].flip(0)], dim=-1)
+        both = torch.cat([along[:, 0], self._turned(along[:, 1])], dim=-1)
         return both.permute(1, 2, 0)
 
     def _given(self, x: Tensor) -> Tensor:
@@ -78,7 +79,11 @@ class KerasLSTM(TypedModule):
         else:
             added = torch.einsum("dgbct,dgcu->tdgbu", kept.unsqueeze(-1) * x, self.input_weight)
         added = added + self.bias.unsqueeze(2)
-        return torch.stack([added[:, 0], added[:, 1].flip(0)], dim=1)
+        return torch.stack([added[:, 0], self._turned(added[:, 1])], dim=1)
+
+    def _turned(self, along: Tensor) -> Tensor:
+        """Return what comes first last, where the second direction reads from the right."""
+        return along.flip(0) if self.both_ends else along
 
     def _mask(self, layer: ChannelDropout, x: Tensor, size: int) -> Tensor | None:
         """Return a mask ``(direction, gate, batch, size)``, the same at every position; None where nothing is drawn."""

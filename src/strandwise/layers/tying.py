@@ -6,12 +6,15 @@ of entries is stored once, as one free parameter, and expanded by an index and a
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from strandwise.strand import StrandType
+
+_LARGE = 1 << 14
+"""Entries of an array from which on a mirror image is made faster than an index is followed, and spares its memory."""
 
 
 class Axis(NamedTuple):
@@ -58,25 +61,32 @@ def along_axes(axes: Sequence[Axis]) -> Action:
 class TiedParameter(nn.Module):
     """A weight array whose entries are shared between the two strands; call it for the full array.
 
+    Where every axis is turned around, as between `dna()` and `regular(n)`, a large array is its free half and the
+    mirror image of that. Elsewhere an index says which free entry stands where.
+
     Args:
         action: the action on the array, or on each of its axes.
         tied: False stores every entry on its own (a weight between types without a law).
 
     Attributes:
         free: the parameter that is learned, one entry per orbit; the full array where nothing is tied.
+        sign: of the full array, where any entry is a free one with a minus sign, or 0.
     """
 
-    index: Tensor
-    first: Tensor
     sign: Tensor | None
 
     def __init__(self, action: Action | Sequence[Axis], tied: bool = True) -> None:
         super().__init__()
         given = isinstance(action, Action)
-        self.shape = tuple(action.image.shape) if given else tuple(len(axis.partner) for axis in action)
+        self.shape = torch.Size(action.image.shape if given else [len(axis.partner) for axis in action])
         self.tied = tied
+        self.mirrored = tied and self.shape.numel() >= _LARGE and _turns_around(action)
         if not tied:
             self.free = nn.Parameter(torch.empty(self.shape))
+            return
+        if self.mirrored:
+            self.register_buffer("sign", None, persistent=False)
+            self.free = nn.Parameter(torch.empty((self.shape.numel() + 1) // 2))
             return
         whole = action if given else along_axes(action)
         image, sign = whole.image.flatten(), whole.sign.flatten()
@@ -85,11 +95,29 @@ class TiedParameter(nn.Module):
         zero = (entries == image) & (sign < 0)
         first = (entries <= image) & ~zero
         rank = torch.cumsum(first, 0) - 1
-        self.register_buffer("index", rank[torch.minimum(entries, image)].clamp(min=0), persistent=False)
+        # Tables as large as the array, or half of it.
+        number = torch.int32 if image.numel() < 2**31 else torch.int64
+        index = rank[torch.minimum(entries, image)].clamp(min=0)
+        self.register_buffer("_index", index.to(number), persistent=False)
         signs = torch.where(entries > image, sign, torch.ones_like(sign)).masked_fill(zero, 0)
         self.register_buffer("sign", signs.view(self.shape) if (signs != 1).any() else None, persistent=False)
-        self.register_buffer("first", first.nonzero().flatten(), persistent=False)
+        self.register_buffer("_first", first.nonzero().flatten().to(number), persistent=False)
         self.free = nn.Parameter(torch.empty(int(first.sum())))
+
+    @property
+    def index(self) -> Tensor:
+        """Of each entry of the flattened array, the free entry that it is, but for its sign."""
+        if not self.mirrored:
+            return cast("Tensor", self._index)
+        entries = torch.arange(self.shape.numel(), device=self.free.device)
+        return torch.minimum(entries, entries.flip(0))
+
+    @property
+    def first(self) -> Tensor:
+        """Where in the flattened array each free entry stands first."""
+        if not self.mirrored:
+            return cast("Tensor", self._first)
+        return torch.arange(self.free.numel(), device=self.free.device)
 
     def forward(self) -> Tensor:
         """Return the full array."""
@@ -97,6 +125,8 @@ class TiedParameter(nn.Module):
             return self.free
         if not self.free.numel():
             return self.free.new_zeros(self.shape)
+        if self.mirrored:
+            return torch.cat([self.free, self.free[: self.shape.numel() // 2].flip(0)]).view(self.shape)
         full = self.free.index_select(0, self.index).view(self.shape)
         return full if self.sign is None else full * self.sign
 
@@ -104,6 +134,14 @@ class TiedParameter(nn.Module):
     def assign(self, full: Tensor) -> None:
         """Set the free entries from a full array (which is taken at the first entry of each orbit)."""
         self.free.copy_(full if not self.tied else full.flatten()[self.first])
+
+
+def _turns_around(action: Action | Sequence[Axis]) -> bool:
+    """Return whether an action turns every axis around, and so the flattened array, without a minus sign."""
+    if isinstance(action, Action):
+        backwards = torch.arange(action.image.numel()).flip(0).view_as(action.image)
+        return torch.equal(action.image, backwards) and bool((action.sign > 0).all())
+    return all(axis.partner == tuple(range(len(axis.partner)))[::-1] and min(axis.sign) > 0 for axis in action)
 
 
 def tied_weight(out_type: StrandType, in_type: StrandType, *rest: Axis) -> TiedParameter:

@@ -18,10 +18,12 @@ from strandwise.models.deepsea import DeepSEA
 from strandwise.models.dense_bilstm import DenseBiLSTM
 from strandwise.models.dilated import Dilated
 from strandwise.models.dilated6 import Dilated6
+from strandwise.models.ensemble import Ensemble, EnsembleSettings
 from strandwise.models.factornet import FactorNet
 from strandwise.models.gopher_bpnet import GopherBPNet
 from strandwise.models.id_cnn import IDCNN
 from strandwise.models.lifting import lift
+from strandwise.models.motif_filters import MotifSettings
 from strandwise.models.own import is_own, own_architecture
 from strandwise.models.residualbind import ResidualBind, ResidualBind32
 from strandwise.models.resizing_cnn import CNN1, CNN3, CNN7
@@ -64,8 +66,17 @@ class ModelSettings(Settings):
     init: Path | None = Field(
         default=None, description="run folder of a model with the same stages, whose weights they begin with"
     )
+    init_heads: bool = Field(
+        default=False, description="with init: heads begin with the run's weights too, for training that goes on"
+    )
+    motifs: MotifSettings | None = Field(
+        default=None,
+        description="known motifs that the first filters begin as (FactorNet): {file = ..., names = [...]}, "
+        "or {jaspar = [...]}; names may be left out",
+    )
     freeze: tuple[str, ...] = Field(
-        default=(), description="with init: stages that keep those weights and do not learn, by name"
+        default=(),
+        description="with init, or the first with motifs: stages that keep those weights and do not learn, by name",
     )
 
     @model_validator(mode="after")
@@ -74,8 +85,12 @@ class ModelSettings(Settings):
             architecture_named(self.name)
         except ConfigError as error:
             raise ValueError(str(error)) from error
-        if self.freeze and self.init is None:
+        if self.freeze and self.init is None and self.motifs is None:
             raise ValueError("freeze keeps the weights of a trained run: name that run in model.init, or remove freeze")
+        if self.init_heads and self.init is None:
+            raise ValueError("init_heads takes the heads of a trained run: name that run in model.init, or remove it")
+        if self.motifs is not None and self.init is not None:
+            raise ValueError("init and motifs both say how the first filters begin: remove one of them")
         return self
 
     def architecture(self) -> Architecture:
@@ -95,6 +110,11 @@ class ModelSettings(Settings):
                 raise ConfigError(
                     f"model.freeze: '{self.name}' has no stage '{name}'{did_you_mean(name, stages)}: its stages are "
                     f"{', '.join(stages)}"
+                )
+            if self.init is None and name != stages[0]:
+                raise ConfigError(
+                    f"model.freeze: stage '{name}' holds no motifs, and would stay as it was drawn: with motifs, "
+                    f"freeze '{stages[0]}' alone"
                 )
         return made
 
@@ -118,7 +138,10 @@ __all__ = [
     "Answer",
     "Architecture",
     "Bins",
+    "Ensemble",
+    "EnsembleSettings",
     "ModelSettings",
+    "MotifSettings",
     "SequenceModel",
     "Stage",
     "StrandSettings",

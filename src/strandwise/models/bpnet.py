@@ -7,9 +7,10 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from strandwise.errors import StrandLawError
+from strandwise.errors import ConfigError, StrandLawError
 from strandwise.layers import (
     Conv1d,
+    Crop1d,
     Dense,
     DilatedBlock,
     Features,
@@ -41,6 +42,9 @@ class BPNet(Architecture):
             default="valid", description="'valid' predicts the positions that all filters see whole, 'same' all"
         )
         average: bool = Field(default=False, description="halve the sum at each skip connection")
+        profile_bp: PositiveInt | None = Field(
+            default=None, description="positions in the middle that the profile keeps; all that there are if not given"
+        )
 
     options: Options
     answers: ClassVar = ("profile", "window")
@@ -83,10 +87,17 @@ class BPNet(Architecture):
         raw = out_type if features.type.lawful else plain(out_type.channels)
         return ControlledProfile(self._profile(features, raw), out_type, control)
 
-    def _profile(self, features: Features, out_type: StrandType) -> Conv1d:
+    def _profile(self, features: Features, out_type: StrandType) -> TypedModule:
         conv = Conv1d(features.type, out_type, self.options.profile_width, padding=self.options.padding)
-        conv.out_length(features.length)
-        return conv
+        found, kept = conv.out_length(features.length), self.options.profile_bp
+        if kept in (None, found):
+            return conv
+        if kept > found or (found - kept) % 2:
+            raise ConfigError(
+                f"model.profile_bp = {kept}, and the filters see {found} positions whole: keep {found}, or fewer by an "
+                "even number."
+            )
+        return Stack(conv, Crop1d(out_type, (found - kept) // 2))
 
 
 class ControlledProfile(nn.Module):

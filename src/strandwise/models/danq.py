@@ -1,11 +1,11 @@
 """DanQ (Quang & Xie 2016): convolution for motifs and a bidirectional LSTM for their grammar, in windows of 1 kb."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveInt
 
-from strandwise.layers import LSTM, Conv1d, Dense, Dropout, Features, PerStrand, ReLU, Stack, TypedModule
+from strandwise.layers import LSTM, Conv1d, Dense, Dropout, Features, KerasLSTM, PerStrand, ReLU, Stack, TypedModule
 from strandwise.models.architecture import Architecture, Bins, Hidden, Stage
 from strandwise.models.shrikumar import with_pooling
 from strandwise.schema import Settings
@@ -29,6 +29,11 @@ class DanQ(Architecture):
         hidden: PositiveInt = Field(default=925, description="units of the dense layer before the labels")
         conv_dropout: float = Field(default=0.2, ge=0, lt=1, description="share that training forgets after pooling")
         lstm_dropout: float = Field(default=0.5, ge=0, lt=1, description="share that training forgets after the LSTM")
+        cells: Literal["torch", "keras", "keras_left"] = Field(
+            default="torch",
+            description="the LSTM: 'torch'; 'keras', with the hard gates of Keras 1; or 'keras_left', where both "
+            "directions read from the left, as in the weights that the authors published",
+        )
 
     options: Options
     small: ClassVar = {"filters": 3, "kernel_size": 5, "pool_width": 4, "units": 3, "hidden": 5}
@@ -44,7 +49,7 @@ class DanQ(Architecture):
             return Stack(pooled, Dropout(out, options.conv_dropout))
 
         def lstm(features: Features, hidden: Hidden) -> TypedModule:
-            layer = bidirectional_lstm(features, hidden, options.units)
+            layer = _lstm(features, hidden, options)
             return Stack(layer, Dropout(layer.out_type, options.lstm_dropout))
 
         def dense(features: Features, hidden: Hidden) -> TypedModule:
@@ -55,6 +60,13 @@ class DanQ(Architecture):
     def readout(self, features: Features, out_type: StrandType, bins: Bins | None = None) -> TypedModule:
         """Return the dense layer to the labels."""
         return Dense(features.type, out_type)
+
+
+def _lstm(features: Features, hidden: Hidden, options: DanQ.Options) -> TypedModule:
+    if options.cells == "torch":
+        return bidirectional_lstm(features, hidden, options.units)
+    layer = KerasLSTM(features.type, options.units, both_ends=options.cells == "keras")
+    return PerStrand(layer, features.type) if hidden(1).lawful else layer
 
 
 def bidirectional_lstm(features: Features, hidden: Hidden, units: int) -> TypedModule:

@@ -1,15 +1,12 @@
 """FactorNet: a convolutional-recurrent network that reads DNA, signal beside it and what is known of a cell type."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from strandwise.errors import InputError
 from strandwise.layers import (
     Conv1d,
     Dense,
@@ -25,13 +22,10 @@ from strandwise.layers import (
 )
 from strandwise.models.architecture import Architecture, Bins, Hidden, Stage
 from strandwise.schema import Settings
-from strandwise.strand import StrandType, dna, plain, regular, revcomp
+from strandwise.strand import StrandType, plain, regular
 
 EARLY_DROPOUT = 0.1
 """Of filters, of what the LSTM reads and keeps, and of metadata (the authors' code)."""
-
-PSEUDO = 0.001
-"""Added to each probability of a motif before it is divided by the sum, so that no base is impossible."""
 
 
 class FactorNet(Architecture):
@@ -143,62 +137,6 @@ class WithMetadata(nn.Module):
     def forward(self, features: Tensor, metadata: Tensor) -> Tensor:
         """Return the logits ``(batch, tracks)``."""
         return self.second(torch.cat([self.first(features), metadata], dim=1))
-
-
-def initialise_with_motifs(network: nn.Module, motifs: Sequence[ArrayLike]) -> None:
-    """Let the first filters of a network begin as known motifs, in place, as FactorNet's option ``-mo`` does.
-
-    Each motif stands as log2(p / 0.25) in the middle of a filter that is otherwise zero, offset included, and its
-    reverse complement in the filter after it; where strands share weights, one filter is both.
-
-    Args:
-        network: as `assemble` makes it, of any architecture that begins with a convolution over DNA.
-        motifs: probabilities ``(length, 4)``, columns A, C, G, T, or counts, such as `Motif.probabilities`.
-
-    Raises:
-        InputError: no such convolution, more motifs than filters, or a motif of another shape or too long.
-    """
-    conv = next((module for module in network.modules() if isinstance(module, Conv1d)), None)
-    if conv is None or conv.groups > 1 or conv.in_type.partner[:4] != dna().partner:
-        raise InputError("the network does not begin with a convolution over DNA, which alone can hold motifs.")
-    tied = conv.out_type.lawful
-    room, each = conv.out_type.channels // 2, 1 if tied else 2
-    if len(motifs) > room:
-        raise InputError(
-            f"{len(motifs)} motifs do not fit into the {room} {'filters' if tied else 'pairs of filters'} of the first "
-            "convolution: give fewer, or more filters."
-        )
-    filters = [_filter(motif, number, conv) for number, motif in enumerate(motifs)]
-    with torch.no_grad():
-        weight = conv.weight().clone()
-        for number, forward in enumerate(filters):
-            weight[number * each] = forward
-            # In a shared weight the partner follows from the filter.
-            if not tied:
-                weight[number * each + 1] = revcomp(forward, conv.in_type)
-        conv.weight.assign(weight)
-        if conv.bias is not None:
-            bias = conv.bias().clone()
-            bias[: each * len(filters)] = 0
-            conv.bias.assign(bias)
-
-
-def _filter(motif: ArrayLike, number: int, conv: Conv1d) -> Tensor:
-    """Return the filter ``(channels, taps)`` of a motif; channels beside the DNA are zero."""
-    matrix, taps = np.asarray(motif, dtype=np.float64), conv.kernel_size
-    if matrix.ndim != 2 or matrix.shape[1] != 4 or not 1 <= len(matrix) <= taps:
-        raise InputError(
-            f"motif {number} has the shape {matrix.shape}: give (length, 4), columns A, C, G, T, of at most the {taps} "
-            "bases that a filter reads."
-        )
-    if not (np.isfinite(matrix) & (matrix >= 0)).all():
-        raise InputError(f"motif {number} holds what is no probability: give numbers of 0 or more.")
-    share = matrix / np.maximum(matrix.sum(1, keepdims=True), np.finfo(float).tiny) + PSEUDO
-    bits = np.log2(share / share.sum(1, keepdims=True) / 0.25)
-    start = taps // 2 - len(matrix) // 2
-    filled = torch.zeros(conv.in_type.channels, taps)
-    filled[:4, start : start + len(matrix)] = torch.from_numpy(bits.T)
-    return filled
 
 
 def _units(number: int, features: StrandType) -> StrandType:

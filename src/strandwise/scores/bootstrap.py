@@ -43,8 +43,8 @@ def block_bootstrap(
     """Return a percentile interval of a statistic, resampling whole blocks with replacement.
 
     Neighbouring windows share peaks, so windows drawn one by one would give too narrow an interval
-    (Kunsch 1989, the block bootstrap). To compare two models on the same windows, give the difference of
-    their metrics as the statistic.
+    (Kunsch 1989, the block bootstrap). To compare two models on the same windows, give their
+    `paired_difference` as the statistic.
 
     Args:
         statistic: takes row numbers, a row appearing as often as it was drawn, and returns a number.
@@ -87,6 +87,15 @@ def block_bootstrap(
     low, high = np.quantile(kept, [tail, 1 - tail])
     estimate = float(statistic(np.arange(block_of_row.size)))
     return Interval(estimate, float(low), float(high), kept.size, sizes.size, n_resamples - kept.size)
+
+
+def paired_difference(ours: Statistic, theirs: Statistic) -> Statistic:
+    """Return how far one statistic is above another on the same rows.
+
+    What makes some windows hard for both models then cancels out, so that a resampled difference has a narrower
+    interval than either of the two.
+    """
+    return lambda rows: ours(rows) - theirs(rows)
 
 
 def genomic_blocks(chrom: ArrayLike, start: ArrayLike, block_bp: int = 100_000) -> NDArray[np.intp]:

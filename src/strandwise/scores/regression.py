@@ -36,6 +36,20 @@ def spearman(measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | Non
     return math.nan if _degenerate(x, y) else pearson(stats.rankdata(x), stats.rankdata(y))
 
 
+def r_squared(measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Return the share of the spread of measured amounts that predictions explain, 1 - residuals / spread.
+
+    1 is perfect, 0 as good as the mean, and below 0 worse than it. Arguments and errors are those of `pearson`.
+
+    Returns:
+        Up to 1; nan for fewer than two windows, or where the measured amounts are constant.
+    """
+    x, y = _usable(measured, predicted, weights)
+    if x.size < 2 or np.ptp(x) == 0:
+        return math.nan
+    return float(1 - np.sum((x - y) ** 2) / np.sum((x - x.mean()) ** 2))
+
+
 def mean_squared_error(measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Return the mean squared difference; nan of no windows. Arguments and errors are those of `pearson`."""
     x, y = _usable(measured, predicted, weights)

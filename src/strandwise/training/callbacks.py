@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,11 @@ class Checkpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
         )
 
+    @cached_property
+    def state_key(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """What it is called in a checkpoint; put together once, since Lightning asks several times a step."""
+        return super().state_key
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what a stopped run knew, wherever its folder was then."""
         super().load_state_dict(state_dict | {"dirpath": self.dirpath})
@@ -129,6 +135,11 @@ class Decay(Callback):
 
 class Patience(EarlyStopping):
     """Stops training that no longer improves; a resumed run that had stopped trains no further."""
+
+    @cached_property
+    def state_key(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """What it is called in a checkpoint; put together once, since Lightning asks several times a step."""
+        return super().state_key
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Stop at once where patience had run out before."""

@@ -4,7 +4,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.profilers import PassThroughProfiler
 from torch import Tensor
 
 from strandwise.data.batches import TARGET, TrainingBatches, ordered_loader, training_loader
+from strandwise.data.evolution import AugmentationSettings
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, RunError
 from strandwise.files import writing_errors
@@ -37,6 +39,7 @@ def fit(
     *,
     jitter_bp: int = 0,
     loss_weights: Mapping[str, float] | None = None,
+    evolution: AugmentationSettings | None = None,
     resume: bool = False,
 ) -> dict[str, dict[str, Tensor]]:
     """Train a network in place and leave it with the weights of its best epoch.
@@ -49,6 +52,7 @@ def fit(
         folder: gets `history.csv` and `checkpoints/`.
         jitter_bp: the largest shift of a training window either way.
         loss_weights: what the loss of each head counts for, by name; see `balanced_losses`.
+        evolution: how the DNA of training windows is changed at random, if it is.
         resume: go on from `checkpoints/last.ckpt` if it is there.
 
     Returns:
@@ -70,6 +74,7 @@ def fit(
         jitter_bp=jitter_bp,
         augment=strand.training_augmentation,
         seed=settings.seed,
+        evolution=evolution,
     )
     checkpoints = folder / "checkpoints"
     last = _going_on(checkpoints, settings) if resume else _starting_anew(checkpoints)
@@ -175,10 +180,10 @@ def check_trainable(train: LabelledWindows, valid: LabelledWindows, heads: Seque
                 f"the {name} split has no windows: name other chromosomes or regions in split.valid and "
                 "split.test, or, for sequence sets, fractions or splits."
             )
+        positive, negative = windows.balance()
         for column, track in enumerate(windows.tracks if labelled else ()):
-            known = windows.labels[windows.weights[:, column] > 0, column]
-            for value, word in ((1, "positive"), (0, "negative")):
-                if not (known == value).any():
+            for count, word in ((positive, "positive"), (negative, "negative")):
+                if not count[column]:
                     raise InputError(
                         f"track '{track}' has no {word} window in the {name} split: hold out other chromosomes, "
                         "or leave the track out."
@@ -193,6 +198,16 @@ def check_trainable(train: LabelledWindows, valid: LabelledWindows, heads: Seque
                     )
 
 
+class _Unwatched(PassThroughProfiler):
+    """Watches nothing, for less than Lightning's own way of doing so takes: it is asked forty times a step."""
+
+    _nothing = nullcontext()
+
+    def profile(self, action_name: str) -> Any:
+        """Return a context in which nothing is watched."""
+        return self._nothing
+
+
 def _trainer(settings: TrainingSettings, folder: Path, callbacks: list[Callback]) -> lightning.Trainer:
     return lightning.Trainer(
         max_epochs=settings.epochs,
@@ -205,7 +220,9 @@ def _trainer(settings: TrainingSettings, folder: Path, callbacks: list[Callback]
         default_root_dir=folder,
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
-        log_every_n_steps=1,
+        profiler=_Unwatched(),
+        # All that is logged is of whole epochs.
+        log_every_n_steps=0,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
@@ -263,9 +280,7 @@ def _positive_weight(train: LabelledWindows, heads: Sequence[Head], settings: Tr
         share = (totals * known).sum(0) / (known.sum(0) * _positions(train))
         return torch.from_numpy((1 - share) / share).float()
     # Negatives may be fresh in each epoch; the balance is that of one.
-    seen = train.rows_of_epoch(0)
-    found, weights = train.labels[seen], train.weights[seen]
-    positive, negative = (found * weights).sum(0), ((1 - found) * weights).sum(0)
+    positive, negative = train.take(train.rows_of_epoch(0)).balance()
     return torch.from_numpy(negative / positive).float()
 
 

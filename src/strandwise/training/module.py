@@ -1,7 +1,7 @@
 """A network with its loss, its optimiser and its validation metrics, as Lightning trains it."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from strandwise.data.batches import Batch, model_inputs
 from strandwise.layers import Conjoined, Head, penalties
+from strandwise.layers.penalty import charging_layers
 from strandwise.models import SequenceModel, StrandSettings, WithBias
 from strandwise.scores.losses import LOSSES
 from strandwise.scores.metrics import aupr, auroc
@@ -26,6 +27,26 @@ class Said(NamedTuple):
     logits: Tensor
     targets: Tensor
     weights: Tensor
+
+
+class _Mean:
+    """A mean over windows, kept where its values are, so that no step waits for a device."""
+
+    def __init__(self) -> None:
+        self._total: Tensor | float = 0.0
+        self._windows = 0
+
+    def add(self, value: Tensor, windows: int) -> None:
+        """Count the mean over some windows."""
+        value = value.detach()
+        # Apple's devices have no double precision.
+        self._total = self._total + (value if value.device.type == "mps" else value.double()) * windows
+        self._windows += windows
+
+    @property
+    def value(self) -> float:
+        """The mean so far, nan before the first value."""
+        return float(self._total) / self._windows if self._windows else float("nan")
 
 
 class Trainable(lightning.LightningModule):
@@ -57,13 +78,30 @@ class Trainable(lightning.LightningModule):
         self._said: dict[str, list[Said]] = {}
         self._learned: dict[str, list[Said]] = {}
         self._windows_learned = 0
+        self._train_loss = _Mean()
+        self._charges = bool(charging_layers(network))
         self._losses: dict[str, list[tuple[float, float]]] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning notes which hook it is in, dozens of times a step, and torch looks for layers in each note.
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def on_train_epoch_start(self) -> None:
         """Seed torch by the epoch, so that a resumed run draws what an unbroken one would have."""
         self._learned.clear()
         self._windows_learned = 0
+        self._train_loss = _Mean()
         torch.manual_seed(int(np.random.SeedSequence([self.settings.seed, self.current_epoch]).generate_state(1)[0]))
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch, part by part: Lightning's own way looks into every object for more."""
+        if device.type == "cpu":
+            return batch
+        ahead = device.type == "cuda"
+        return Batch(*({name: x.to(device, non_blocking=ahead) for name, x in part.items()} for part in batch))
 
     def logits(self, batch: Batch) -> dict[str, Tensor]:
         """Return the logits of each head for a batch."""
@@ -91,25 +129,25 @@ class Trainable(lightning.LightningModule):
         ]
         return sum(parts[1:], parts[0])
 
+    @property
+    def train_loss(self) -> float:
+        """The mean loss of the epoch's training windows so far, each with the weights of its step."""
+        return self._train_loss.value
+
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Return the loss of a training batch, with the penalties on weights."""
         logits = self.logits(batch)
-        loss = self.loss(logits, batch) + penalties(self.network)
+        loss = self.loss(logits, batch)
+        if self._charges:
+            loss = loss + penalties(self.network)
+        windows = len(batch.inputs["sequence"])
+        self._train_loss.add(loss, windows)
         if self._windows_learned < _MEASURED_AT_MOST:
-            self._windows_learned += len(batch.inputs["sequence"])
+            self._windows_learned += windows
             for head in self.heads:
                 if not head.type.positions:
                     said = Said(logits[head.name].detach().float(), batch.targets[head.name], batch.weights[head.name])
                     self._learned.setdefault(head.name, []).append(said)
-        self.log(
-            "train_loss",
-            loss,
-            on_step=False,
-            on_epoch=True,
-            prog_bar=True,
-            sync_dist=True,
-            batch_size=len(batch.inputs["sequence"]),
-        )
         return loss
 
     def validation_step(self, batch: Batch, step: int) -> None:
@@ -124,8 +162,12 @@ class Trainable(lightning.LightningModule):
                 self._said.setdefault(head.name, []).append(Said(logits.cpu(), targets.cpu(), weights.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation loss, and what is measured of each head: means over tracks, training windows beside."""
-        total, metrics = 0.0, dict[str, float]()
+        """Log the losses, and what is measured of each head: means over tracks, training windows beside.
+
+        Validation ends each epoch, so that the training loss is logged here too, once: to log it at each step would
+        cost small networks as much as to learn.
+        """
+        total, metrics = 0.0, {"train_loss": self.train_loss}
         for head in self.heads:
             if head.type.positions:
                 losses, sizes = zip(*self._losses[head.name], strict=True)

@@ -1,0 +1,200 @@
+"""Whole chromosomes: windows side by side, read as long stretches where that gives the same."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from strandwise.data.reading import GenomeReader, PackedGenome
+from strandwise.data.windows import LabelledWindows
+from strandwise.errors import OutputError
+from strandwise.files import atomic_path, write_text, writing_errors
+from strandwise.genome import Genome, Steps, write_steps
+from strandwise.models.stretches import Stretched
+from strandwise.prediction import Predictor, bigwig_paths, gathered, prediction_columns
+
+STRETCH_BP = 20_000
+"""Bases that are read as one, about: fewer waste what neighbouring stretches share, more leave a processor's cache."""
+
+_FEATURES = 1 << 24
+_WINDOWS = 4096
+
+Measured = Callable[[LabelledWindows], LabelledWindows]
+"""Adds to windows what a model reads of them beside the DNA."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Windows side by side along chromosomes, each saying something of the bases in its middle.
+
+    Attributes:
+        predictor: the model.
+        step_bp: bases of a chromosome that a window speaks for, from one window to the next.
+        bin_bp: bases of each of its answers; `step_bp` where it gives one for all of them.
+    """
+
+    predictor: Predictor
+    step_bp: int
+    bin_bp: int
+
+    def windows(self, size: int) -> int:
+        """Return how many windows cover a chromosome."""
+        return -(-size // self.step_bp)
+
+    def values(
+        self, genome: Genome, chrom: str, batch_size: int = 512, measured: Measured | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield what is predicted along a chromosome, ``(windows, tracks, answers)``, window after window.
+
+        Windows near the ends read N beyond them; answers beyond the end are for the caller to cut.
+
+        Args:
+            genome: the genome.
+            chrom: the chromosome.
+            batch_size: windows at a time.
+            measured: adds signal to read beside the DNA.
+        """
+        total, length = self.windows(genome.sizes[chrom]), self.predictor.input_bp
+        first = self.step_bp // 2 - length // 2
+        asked, at_once = self.predictor.along(self.step_bp), 1
+        if asked is not None and isinstance(asked.network, Stretched):
+            at_once = max(1, min(STRETCH_BP // self.step_bp, batch_size, asked.network.windows_of(_FEATURES), total))
+            length += (at_once - 1) * self.step_bp
+        start = first + self.step_bp * np.arange(0, total, at_once)
+        stretches = _stretches(genome, chrom, start, length)
+        if measured is not None:
+            stretches = measured(stretches)
+        left = total
+        for said in (asked or self.predictor).expected(gathered(stretches, max(1, batch_size // at_once))):
+            yield said[:left].astype(np.float32, copy=False)
+            left -= len(said)
+
+    def frames(self, genome: Genome, chrom: str, values: Iterator[NDArray[np.float32]]) -> Iterator[pd.DataFrame]:
+        """Yield tables of what is predicted, a row for the bases that a window speaks for.
+
+        Of profiles the total of the window, of bins their mean.
+        """
+        row, size = 0, genome.sizes[chrom]
+        for said in values:
+            start = self.step_bp * np.arange(row, row + len(said))
+            row += len(said)
+            places = pd.DataFrame({"chrom": chrom, "start": start, "end": np.minimum(start + self.step_bp, size)})
+            yield places.assign(name=".").join(
+                prediction_columns(self.predictor.head, said.sum(-1) if self.predictor.profile else said.mean(-1))
+            )
+
+
+def _stretches(genome: Genome, chrom: str, start: NDArray[np.int64], length: int) -> LabelledWindows:
+    frame = pd.DataFrame({"chrom": chrom, "start": start, "end": start + length, "name": "."})
+    packed = PackedGenome(genome, [chrom], length)
+    nothing = np.zeros((len(frame), 0), np.float32)
+    return LabelledWindows(
+        frame, nothing, nothing, (), GenomeReader(packed, start + packed.offsets[chrom], length), length
+    )
+
+
+def write_tracks(tiling: Tiling, parts: "Parts", sizes: Mapping[str, int], out: Path) -> list[Path]:
+    """Write a bigWig of each track from the parts of finished chromosomes.
+
+    Args:
+        tiling: as it was predicted.
+        parts: with all of these chromosomes.
+        sizes: of chromosomes, in the order of the parts.
+        out: where to; the name of the track goes before the ending where there are several.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: a prediction is not finite.
+        OutputError: the place cannot be written.
+    """
+    paths = bigwig_paths(out, tiling.predictor.head.tracks)
+    numbers = {chrom: number for number, chrom in enumerate(sizes)}
+
+    def blocks(track: int) -> Iterator[Steps]:
+        for chrom in sorted(sizes):
+            windows = tiling.windows(sizes[chrom])
+            values = parts.read(numbers[chrom], windows)
+            for at in range(0, windows, _WINDOWS):
+                said = np.array(values[at : at + _WINDOWS, track]).reshape(-1)
+                start = at * tiling.step_bp
+                yield Steps(chrom, start, tiling.bin_bp, said[: -(-(sizes[chrom] - start) // tiling.bin_bp)])
+
+    with ExitStack() as together:
+        for track, path in enumerate(paths):
+            temporary = together.enter_context(atomic_path(path))
+            try:
+                write_steps(temporary, dict(sizes), blocks(track))
+            except OutputError as error:
+                raise OutputError(str(error).replace(str(temporary), str(path))) from error
+    return paths
+
+
+class Parts:
+    """Predictions of chromosomes as they are finished, in a folder beside the result: a job that is killed goes on.
+
+    Args:
+        out: the result.
+        told: all that decides what is predicted; parts that were made otherwise are not used.
+        shape: tracks, and answers of a window.
+    """
+
+    def __init__(self, out: Path, told: Mapping[str, object], shape: tuple[int, int]) -> None:
+        self.out, self.folder, self.shape = out, out.with_name(f".{out.name}.parts"), shape
+        self.told = json.dumps(told, sort_keys=True)
+
+    def open(self) -> None:
+        """Make the folder, or go back to one that holds parts of the same predictions.
+
+        Raises:
+            OutputError: the place cannot be written.
+        """
+        note = self.folder / "parts.json"
+        with writing_errors(self.folder):
+            if not (note.is_file() and note.read_text(encoding="utf-8", errors="replace") == self.told):
+                self.clear()
+                self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(note, self.told)
+
+    def clear(self) -> None:
+        """Remove the parts."""
+        for path in self.folder.glob("*") if self.folder.is_dir() else ():
+            path.unlink()
+        if self.folder.is_dir():
+            self.folder.rmdir()
+
+    def path(self, number: int) -> Path:
+        """Return the file of a chromosome, by its number: its name may be no name for a file."""
+        return self.folder / f"{number}.f32"
+
+    def has(self, number: int, windows: int) -> bool:
+        """Return whether a chromosome is finished."""
+        path = self.path(number)
+        return path.is_file() and path.stat().st_size == 4 * windows * self.shape[0] * self.shape[1]
+
+    def write(self, number: int, values: Iterator[NDArray[np.float32]]) -> None:
+        """Write a chromosome's ``(windows, tracks, answers)`` as they come, in one step.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        path = self.path(number)
+        try:
+            with atomic_path(path) as temporary, temporary.open("wb") as stream:
+                for said in values:
+                    stream.write(np.ascontiguousarray(said, dtype="<f4").tobytes())
+        except OutputError as error:
+            if not any(self.folder.glob("*.f32")):
+                self.clear()
+            # What the user knows of is the result.
+            raise OutputError(str(error).replace(str(path), str(self.out))) from error
+
+    def read(self, number: int, windows: int) -> NDArray[np.float32]:
+        """Return a finished chromosome, mapped and not read: ``(windows, tracks, answers)``."""
+        return np.memmap(self.path(number), dtype="<f4", mode="r", shape=(windows, *self.shape))

@@ -1,0 +1,151 @@
+"""What the command line prints: notes, tables, numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+FEW_BLOCKS = 10
+SHOWN_METRICS = (
+    *("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives"),
+    *("jsd", "nll", "pearson", "spearman", "mse"),
+)
+# Names come from files: a track may well be called 'Reb1 [rep1]'.
+screen = Console(markup=False, emoji=False)
+
+
+def print_notes(notes: list[str]) -> None:
+    """Print what a person should know, a line each."""
+    for note in notes:
+        screen.print(f"Note: {plain(note)}", soft_wrap=True)
+
+
+def print_rows(title: str, rows: list[dict[str, object]]) -> None:
+    """Print rows as a table, the columns those of the first."""
+    table = Table(title=title, title_justify="left")
+    for place, name in enumerate(rows[0] if rows else []):
+        table.add_column(str(name), justify="right" if place else "left", no_wrap=not place)
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+    screen.print(table)
+
+
+def shown_row(row: Mapping[str, object]) -> dict[str, object]:
+    """Return a row with numbers as they are shown."""
+    return {key: f"{value:,.3g}" if isinstance(value, float) else value for key, value in row.items()}
+
+
+def print_metrics(metrics: Mapping[str, Any]) -> None:
+    """Print how good a run is, head by head."""
+    print_notes(metrics.get("notes", []))
+    blocks = metrics["bootstrap"]["blocks"]
+    few = f", which rests on {blocks} stretches of genome alone" if blocks < FEW_BLOCKS else ""
+    for name, head in metrics["heads"].items():
+        rows = _metric_rows(head)
+        known = {key for row in rows for key in row}
+        shown = [key for key in SHOWN_METRICS if key in known]
+        print_rows(
+            f"{name}, {metrics['split']}: {metrics['n']:,} windows",
+            [{"track": row["track"], **{key: number(row.get(key)) for key in shown}} for row in rows],
+        )
+        if head.get("ceiling"):
+            screen.print("Ceiling: what the second replicate scores in the place of the prediction", soft_wrap=True)
+        for metric, (low, high) in head["ci"].items():
+            screen.print(
+                f"Mean {metric}: {number(head['mean'][metric])} (95 % interval {low:.3f} to {high:.3f}{few})",
+                soft_wrap=True,
+            )
+    screen.print(f"Largest strand deviation: {metrics['strand']['max_deviation']:.2g}")
+
+
+def _metric_rows(head: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row a track and their mean, each followed by that of its replicate if there is one."""
+    tracks, ceiling = head["tracks"], head.get("ceiling") or {"tracks": {}, "mean": {}}
+    rows = []
+    for track, values in tracks.items():
+        rows.append({"track": track, **values})
+        if track in ceiling["tracks"]:
+            rows.append({**dict.fromkeys(values, ""), "track": f"{track}, ceiling", **ceiling["tracks"][track]})
+    if len(tracks) > 1:
+        rows.append({"track": "mean", **head["mean"]})
+        # A mean over fewer tracks is no ceiling of that over all.
+        if len(ceiling["tracks"]) == len(tracks):
+            rows.append({**dict.fromkeys(head["mean"], ""), "track": "mean, ceiling", **ceiling["mean"]})
+    return rows
+
+
+def print_strands(found: Mapping[str, Any]) -> None:
+    """Print how well two strands agree, and at which layer they part."""
+    print_notes(found["notes"])
+    for name, head in found["heads"].items():
+        single, double = head["float32"], head["float64"]
+        rows: list[dict[str, object]] = []
+        for track, values in single["tracks"].items():
+            row: dict[str, object] = {
+                "track": track,
+                "largest": small(values["logits"]["max"]),
+                "mean": small(values["logits"]["mean"]),
+            }
+            row["in float64"] = small(double["tracks"][track]["logits"]["max"])
+            row["predicted"] = small(values["predicted"]["max"])
+            row |= {kind: number(values[kind]) for kind in ("pearson", "spearman")}
+            row["flips"] = number(values["flips"])
+            rows.append(row)
+        print_rows(f"{name}, {found['split']}: deviation between strands on {found['n']:,} windows", rows)
+    for title, layers in (("One strand, layer by layer", "one_strand"), ("Deviation, layer by layer", "layers")):
+        parts: list[dict[str, object]] = [
+            {
+                "part": layer["place"],
+                "layer": layer["layer"],
+                "type": layer["type"],
+                **{precision: small(layer[precision]) for precision in ("float32", "float64")},
+            }
+            for layer in found[layers]
+        ]
+        if parts:
+            print_rows(title, parts)
+    screen.print(plain(found["verdict"]), highlight=False, soft_wrap=True)
+
+
+def small(value: float | None) -> str:
+    """Return a deviation as it is shown."""
+    return "no law" if value is None else f"{value:.2g}"
+
+
+def plain(text: str) -> str:
+    """Return text without what a terminal would obey: files of strangers may hold it."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def number(value: object) -> str:
+    """Return a metric as it is shown: whole numbers whole, None as n/a."""
+    if value is None:
+        return "n/a"
+    if isinstance(value, str):
+        return value
+    return f"{value:.3f}" if isinstance(value, float) and value != int(value) else f"{value:,.0f}"
+
+
+def print_robustness(found: Mapping[str, Any]) -> None:
+    """Print how much predictions vary under each test."""
+    if found["near_an_end"]:
+        print_notes([f"{found['near_an_end']} windows too near an end of their chromosome to be shifted"])
+    said = {
+        "shift": f"shifts of up to {found['reach_bp']} bp either way, {found['repeats']} times",
+        "reverse_complement": "the other strand",
+        "unknown": f"{found['share']:.1%} of bases N, {found['repeats']} times",
+        "mutated": f"{found['share']:.1%} of bases another, {found['repeats']} times",
+    }
+    rows: list[dict[str, object]] = []
+    for test, values in found["tests"].items():
+        low, high = values["ci"] or (None, None)
+        interval = "n/a" if low is None else f"{low:.3f} to {high:.3f}"
+        row: dict[str, object] = {
+            "test": said[test],
+            "variation score": number(values["mean"]),
+            "95 % interval": interval,
+        }
+        each = values["tracks"] if len(values["tracks"]) > 1 else {}
+        rows.append(row | {track: number(value) for track, value in each.items()})
+    print_rows(f"{found['split']}: {found['n']:,} windows", rows)
