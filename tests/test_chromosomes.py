@@ -1,6 +1,5 @@
-import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ def by_window(asked: Predictor, genome: Genome, chrom: str, step: int) -> NDArra
 
 @pytest.mark.parametrize("batch_size", [2, 512])
 @pytest.mark.parametrize(
-    ("kind", "step"), [("profile", 60), ("padded", 80), ("bins", 40), ("window", 8), ("window", 33)]
+    ("kind", "step"), [("profile", 60), ("padded", 80), ("bins", 40), ("window", 8), ("window", 33), ("window", 700)]
 )
 @pytest.mark.parametrize("strategy", ["standard", "conjoined", "rcps"])
 def test_chromosomes_say_what_their_windows_say(
@@ -108,41 +107,62 @@ def test_tables_have_a_row_for_the_bases_that_a_window_speaks_for(genome: Genome
     assert table[names].to_numpy() == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
-def parts_of(tiling: Tiling, genome: Genome, out: Path, shape: tuple[int, int]) -> Parts:
-    parts = Parts(out, {"a": 1}, shape)
-    parts.open()
+def write_parts(parts: Parts, tiling: Tiling, genome: Genome) -> None:
     for number, chrom in enumerate(genome.sizes):
         parts.write(number, tiling.values(genome, chrom))
-    return parts
 
 
 @pytest.mark.parametrize(("kind", "step", "bin_bp"), [("profile", 60, 1), ("bins", 40, 4), ("window", 33, 33)])
 def test_bigwigs_hold_what_was_predicted(genome: Genome, tmp_path: Path, kind: str, step: int, bin_bp: int) -> None:
     asked = predictor(kind)
     tiling = Tiling(asked, step, bin_bp)
-    parts = parts_of(tiling, genome, tmp_path / "p.bw", (2, step // bin_bp))
-    paths = write_tracks(tiling, parts, genome.sizes, tmp_path / "p.bw")
+    parts = Parts(tmp_path / "p.bw", {}, (2, step // bin_bp))
+    with parts.opened():
+        write_parts(parts, tiling, genome)
+        paths = write_tracks(tiling, parts, genome.sizes, tmp_path / "p.bw")
     for track, path in enumerate(paths):
         with pyBigWig.open(str(path)) as file:
             for chrom, size in genome.sizes.items():
                 expected = by_window(asked, genome, chrom, step)[:, track].reshape(-1).repeat(bin_bp)[:size]
                 assert np.array(file.values(chrom, 0, size)) == pytest.approx(expected, rel=1e-4, abs=1e-5)
-    parts.clear()
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
-def test_parts_of_the_same_are_kept_and_others_thrown_away(genome: Genome, tmp_path: Path) -> None:
-    tiling = Tiling(predictor("window"), 33, 33)
-    parts = parts_of(tiling, genome, tmp_path / "p.bw", (2, 1))
-    again = Parts(tmp_path / "p.bw", {"a": 1}, (2, 1))
-    again.open()
-    assert again.has(0, tiling.windows(1003))
-    assert not again.has(0, tiling.windows(1003) + 1)
-    assert np.array_equal(again.read(1, 3), parts.read(1, 3))
-    other = Parts(tmp_path / "p.bw", {"a": 2}, (2, 1))
-    other.open()
-    assert not other.has(0, tiling.windows(1003))
-    assert json.loads((other.folder / "parts.json").read_text()) == {"a": 2}
+def stop(parts: Parts, *written: tuple[int, NDArray[np.float32]]) -> None:
+    """Write parts, and be stopped."""
+    with suppress(KeyboardInterrupt), parts.opened():
+        for number, values in written:
+            parts.write(number, iter([values]))
+        raise KeyboardInterrupt
+
+
+ONE = np.ones((5, 1, 1), np.float32)
+
+
+@pytest.mark.parametrize("other", [{"a": 2}, {"a": 1, "chromosomes": [["chr2", 5], ["chr1", 5]]}])
+def test_parts_of_the_same_are_kept_and_others_thrown_away(tmp_path: Path, other: dict[str, Any]) -> None:
+    told = {"a": 1, "chromosomes": [["chr1", 5], ["chr2", 5]]}
+    stop(Parts(tmp_path / "p.bw", told, (1, 1)), (0, ONE))
+    again = Parts(tmp_path / "p.bw", told, (1, 1))
+    stop(again)
+    assert again.has(0, 5)
+    assert not again.has(0, 6)
+    assert not again.has(1, 5)
+    assert np.array_equal(again.read(0, 5), ONE)
+    another = Parts(tmp_path / "p.bw", other, (1, 1))
+    with another.opened():
+        assert not another.has(0, 5)
+        assert not again.folder.exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_jobs_do_not_write_the_same_result(tmp_path: Path) -> None:
+    first, second = (Parts(tmp_path / "p.bw", {"a": number}, (1, 1)) for number in range(2))
+    with first.opened():
+        first.write(0, iter([ONE]))
+        with pytest.raises(OutputError, match="another job is writing it"), second.opened():
+            pass
+        assert first.has(0, 5)
 
 
 def test_a_part_that_was_not_finished_is_not_one(tmp_path: Path) -> None:
@@ -151,27 +171,26 @@ def test_a_part_that_was_not_finished_is_not_one(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     parts = Parts(tmp_path / "p.bw", {}, (1, 1))
-    parts.open()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), parts.opened():
         parts.write(0, killed())
-    assert not parts.has(0, 2)
-    assert [path.name for path in parts.folder.iterdir()] == ["parts.json"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_made(tmp_path: Path, full_disk: Disk) -> None:
     parts = Parts(tmp_path / "p.bw", {}, (1, 1))
-    parts.open()
-    with pytest.raises(OutputError, match=r"p\.bw: the disk is full"), full_disk(1000):
+    with pytest.raises(OutputError, match=r"p\.bw: the disk is full"), full_disk(1000), parts.opened():
         parts.write(0, iter([np.zeros((5000, 1, 1), np.float32)]))
-    assert not parts.has(0, 5000)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_not_finite_is_named(genome: Genome, tmp_path: Path) -> None:
     tiling = Tiling(predictor("window"), 33, 33)
-    parts = parts_of(tiling, genome, tmp_path / "p.bw", (2, 1))
+    parts = Parts(tmp_path / "p.bw", {}, (2, 1))
     values = np.zeros((2, 2, 1), np.float32)
     values[1, 1] = np.nan
-    parts.write(2, iter([values]))
-    with pytest.raises(InputError, match=r"chr2:33-64 has the value nan"):
-        write_tracks(tiling, parts, genome.sizes, tmp_path / "p.bw")
+    with parts.opened():
+        write_parts(parts, tiling, genome)
+        parts.write(2, iter([values]))
+        with pytest.raises(InputError, match=r"chr2:33-64 has the value nan"):
+            write_tracks(tiling, parts, genome.sizes, tmp_path / "p.bw")
     assert not [*tmp_path.glob("*.bw")]

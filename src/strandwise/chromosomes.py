@@ -1,19 +1,23 @@
 """Whole chromosomes: windows side by side, read as long stretches where that gives the same."""
 
+import glob
+import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from strandwise.data.reading import GenomeReader, PackedGenome
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import OutputError
-from strandwise.files import atomic_path, write_text, writing_errors
+from strandwise.files import atomic_path, writing_errors
 from strandwise.genome import Genome, Steps, write_steps
 from strandwise.models.stretches import Stretched
 from strandwise.prediction import Predictor, bigwig_paths, gathered, prediction_columns
@@ -66,7 +70,8 @@ class Tiling:
             at_once = max(1, min(STRETCH_BP // self.step_bp, batch_size, asked.network.windows_of(_FEATURES), total))
             length += (at_once - 1) * self.step_bp
         start = first + self.step_bp * np.arange(0, total, at_once)
-        stretches = _stretches(genome, chrom, start, length)
+        # A window in the middle of a long step may lie wholly beyond the end.
+        stretches = _stretches(genome, chrom, start, length, length + self.step_bp)
         if measured is not None:
             stretches = measured(stretches)
         left = total
@@ -89,9 +94,9 @@ class Tiling:
             )
 
 
-def _stretches(genome: Genome, chrom: str, start: NDArray[np.int64], length: int) -> LabelledWindows:
+def _stretches(genome: Genome, chrom: str, start: NDArray[np.int64], length: int, margin: int) -> LabelledWindows:
     frame = pd.DataFrame({"chrom": chrom, "start": start, "end": start + length, "name": "."})
-    packed = PackedGenome(genome, [chrom], length)
+    packed = PackedGenome(genome, [chrom], margin)
     nothing = np.zeros((len(frame), 0), np.float32)
     return LabelledWindows(
         frame, nothing, nothing, (), GenomeReader(packed, start + packed.offsets[chrom], length), length
@@ -146,28 +151,44 @@ class Parts:
     """
 
     def __init__(self, out: Path, told: Mapping[str, object], shape: tuple[int, int]) -> None:
-        self.out, self.folder, self.shape = out, out.with_name(f".{out.name}.parts"), shape
-        self.told = json.dumps(told, sort_keys=True)
+        self.out, self.shape = out, shape
+        # Named by all that decides them, so that predictions of two models never meet.
+        digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+        self.folder = out.with_name(f".{out.name}.{digest}.parts")
+        self._lock = FileLock(out.with_name(f".{out.name}.lock"))
 
-    def open(self) -> None:
-        """Make the folder, or go back to one that holds parts of the same predictions.
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make the folder, or go back to it; other parts for the same result are removed, and at the end these.
+
+        Where the block does not succeed the parts stay, for the same job to go on with.
 
         Raises:
-            OutputError: the place cannot be written.
+            OutputError: the place cannot be written, or another job is writing there.
         """
-        note = self.folder / "parts.json"
-        with writing_errors(self.folder):
-            if not (note.is_file() and note.read_text(encoding="utf-8", errors="replace") == self.told):
-                self.clear()
+        with writing_errors(self.out):
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise OutputError(
+                    f"{self.out}: another job is writing it: wait for that one, or give another --out."
+                ) from None
+        try:
+            for other in self.out.parent.glob(f".{glob.escape(self.out.name)}.{'[0-9a-f]' * 16}.parts"):
+                if other != self.folder:
+                    shutil.rmtree(other)
+            with writing_errors(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(note, self.told)
-
-    def clear(self) -> None:
-        """Remove the parts."""
-        for path in self.folder.glob("*") if self.folder.is_dir() else ():
-            path.unlink()
-        if self.folder.is_dir():
-            self.folder.rmdir()
+            try:
+                yield
+            except BaseException:
+                if not any(self.folder.glob("*.f32")):
+                    shutil.rmtree(self.folder)
+                raise
+            shutil.rmtree(self.folder)
+        finally:
+            self._lock.release()
+            Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def path(self, number: int) -> Path:
         """Return the file of a chromosome, by its number: its name may be no name for a file."""
@@ -190,8 +211,6 @@ class Parts:
                 for said in values:
                     stream.write(np.ascontiguousarray(said, dtype="<f4").tobytes())
         except OutputError as error:
-            if not any(self.folder.glob("*.f32")):
-                self.clear()
             # What the user knows of is the result.
             raise OutputError(str(error).replace(str(path), str(self.out))) from error
 

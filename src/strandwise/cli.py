@@ -194,13 +194,16 @@ def baselines(
     flank: Annotated[int, typer.Option(help="bases beside a bin that count with it", min=0)] = 50,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="folder for the results; the run folder if not given")] = None,
+    no_cache: NoCache = False,
 ) -> None:
     """Say how far a run is ahead of GC content, motif hits and counts of short words on the same windows."""
     from strandwise.experiment.baselines import compare_baselines, motif_names
     from strandwise.report.baselines import baseline_table
 
     named = motif_names(motif or ())
-    found = compare_baselines(run, split=split.value, motifs=motifs, named=named, flank_bp=flank, seed=seed, out=out)  # pyright: ignore[reportArgumentType]
+    found = compare_baselines(
+        _opened(run, no_cache), split=split.value, motifs=motifs, named=named, flank_bp=flank, seed=seed, out=out
+    )  # pyright: ignore[reportArgumentType]
     print_notes(found["notes"])
     table = baseline_table(found)
     rows: list[dict[str, object]] = [
@@ -272,12 +275,13 @@ def robustness(
     share: Annotated[float, typer.Option(help="of the bases made unknown or mutated", min=0, max=1)] = 0.01,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="folder for the result; the run folder if not given")] = None,
+    no_cache: NoCache = False,
 ) -> None:
     """Say how much predictions vary when windows are shifted, turned, or changed in a few bases."""
     from strandwise.experiment import assess_robustness
 
     found = assess_robustness(
-        run,
+        _opened(run, no_cache),
         split=split.value,  # pyright: ignore[reportArgumentType]
         bed=bed,
         cell=cell,

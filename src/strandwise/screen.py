@@ -131,6 +131,8 @@ def print_robustness(found: Mapping[str, Any]) -> None:
     """Print how much predictions vary under each test."""
     if found["near_an_end"]:
         print_notes([f"{found['near_an_end']} windows too near an end of their chromosome to be shifted"])
+    if "shift" not in found["tests"]:
+        print_notes(["sequences end with their windows, so there is nothing to shift them into: shifts were left out"])
     said = {
         "shift": f"shifts of up to {found['reach_bp']} bp either way, {found['repeats']} times",
         "reverse_complement": "the other strand",

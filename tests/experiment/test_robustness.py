@@ -3,12 +3,14 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from strandwise.analysis.robustness import Perturbations, measure_robustness
 from strandwise.errors import InputError, OutputError
-from strandwise.experiment import Run, assess_robustness
+from strandwise.experiment import Experiment, Run, assess_robustness, train
 from strandwise.experiment.datasets import read_windows
 
 
@@ -82,3 +84,30 @@ def test_a_full_disk_leaves_what_was_there(
     with pytest.raises((OutputError, OSError)), full_disk(100):
         assess_robustness(copied, n=4, repeats=3, reach_bp=5)
     assert (copied.path / "robustness.json").read_bytes() == before
+
+
+def test_sequences_that_end_with_their_windows_are_not_shifted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    config: dict[str, Any] = {
+        "model": {"name": "shrikumar_simulated", "filters": 2, "kernel_size": 9, "pool_width": 8},
+        "training": {"epochs": 1},
+    }
+    for extra in (0, 40):
+        for kind, core in (("positives", "TGACTCAT"), ("negatives", "")):
+            made = ["".join(rng.choice([*"ACGT"], 60 + extra - len(core))) for _ in range(40)]
+            text = "".join(f">s{at}\n{one[:30]}{core}{one[30:]}\n" for at, one in enumerate(made))
+            (tmp_path / f"{kind}.{extra}.fa").write_text(text)
+        sets = {"positives": f"positives.{extra}.fa", "negatives": f"negatives.{extra}.fa", "name": "AP1"}
+        split = {"valid_fraction": 0.25, "test_fraction": 0.25}
+        experiment = Experiment.from_table(
+            {
+                "sequences": [sets],
+                "split": split,
+                "windows": {"input_bp": 60, "label_bp": 20, "jitter_bp": extra // 2},
+                **config,
+            },
+            folder=tmp_path,
+        )
+        found = assess_robustness(train(experiment, tmp_path / f"run{extra}"), repeats=2, reach_bp=10)
+        assert ("shift" in found["tests"]) == bool(extra)
+        assert found["tests"]["mutated"]["mean"] > 0

@@ -35,6 +35,7 @@ def test_flat_predictions_are_worth_nothing_and_right_ones_all() -> None:
         assert normalised_jensen_shannon(counts, said)[row] == pytest.approx(expected)
     assert np.isnan(normalised_jensen_shannon(np.zeros(4), np.ones(4)))
     assert np.isnan(normalised_jensen_shannon(np.ones(4), np.arange(4)))
+    assert np.isnan(normalised_jensen_shannon(np.full(7, 1 / 3), np.arange(7)))
 
 
 def test_smoothing_spreads_by_a_normal_curve() -> None:

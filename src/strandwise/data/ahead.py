@@ -37,6 +37,9 @@ class AheadLoader(DataLoader[Batch]):
             while waiting:
                 ready = waiting.popleft().result()
                 waiting.extend(reader.submit(self._read, where) for where in islice(order, 1))
+                if not waiting:
+                    # A finished iterator may be kept, and what its thread opened stays open as long as that lives.
+                    reader.shutdown()
                 yield ready
                 # Nothing here keeps a batch that is done with.
                 del ready

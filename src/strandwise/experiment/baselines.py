@@ -136,7 +136,11 @@ def _motifs_of(path: Path, tracks: Sequence[str], named: Mapping[str, Sequence[s
                 f"{listing(tracks)}."
             )
     found: dict[str, list[Motif]] = {}
-    alike = {each.casefold(): [motif] for motif in meme_motifs(path) for each in (motif.accession, motif.name)}
+    alike: dict[str, list[Motif]] = {}
+    for motif in meme_motifs(path):
+        for each in {motif.accession.casefold(), motif.name.casefold()}:
+            # Databases hold several matrices of one factor; a window is scored by the best of them.
+            alike.setdefault(each, []).append(motif)
     for track in tracks:
         motifs = meme_motifs(path, named[track]) if named.get(track) else alike.get(track.casefold())
         if motifs:

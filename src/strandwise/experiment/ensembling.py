@@ -301,7 +301,7 @@ def _config(runs: Sequence[Run], base: int, settings: EnsembleSettings) -> tuple
         "title": f"Ensemble of {', '.join(settings.members)}",
         "ensemble": settings,
         "bias": None,
-        "model": first.model.model_copy(update={"init": None, "freeze": ()}),
+        "model": first.model.model_copy(update={"init": None, "init_heads": False, "freeze": ()}),
         "training": first.training.model_copy(update={"also_monitor": ()}),
     }
     notes = []

@@ -124,13 +124,11 @@ def predict(
     parts = Parts(
         out, _told(run, source, tiling, chromosomes, chosen), (len(predictor.head.tracks), step // tiling.bin_bp)
     )
-    parts.open()
-    for number, (name, size) in enumerate(chromosomes.items()):
-        if not parts.has(number, tiling.windows(size)):
-            parts.write(number, values(name))
-    write_tracks(tiling, parts, chromosomes, out)
-    parts.clear()
-    return paths
+    with parts.opened():
+        for number, (name, size) in enumerate(chromosomes.items()):
+            if not parts.has(number, tiling.windows(size)):
+                parts.write(number, values(name))
+        return write_tracks(tiling, parts, chromosomes, out)
 
 
 def _chromosomes(names: Sequence[str], source: Genome) -> dict[str, int]:
@@ -151,7 +149,7 @@ def _told(
         "weights": [sha256(part.weights_file()) for part in run.parts],
         "config": run.experiment.to_toml(),
         "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in known],
-        "chromosomes": dict(chromosomes),
+        "chromosomes": list(chromosomes.items()),
         "step_bp": tiling.step_bp,
         "cell": cell,
     }
@@ -186,7 +184,9 @@ def windows_at(
         # Names that training never looked at need not be in the genome.
         foreign = [name for name in experiment.split.exclude if name not in genome.sizes]
         peaks, _ = read_targets(experiment.targets, genome, foreign)
-    windows = label_intervals(genome, intervals, peaks, experiment.windows, bed)
+    # Of [chunks] signal says what is positive, and peaks nothing.
+    labelling = peaks if experiment.chunks is None else {}
+    windows = label_intervals(genome, intervals, labelling, experiment.windows, bed)
     if labelled and bins is not None:
         factors, _ = read_bin_targets(experiment, genome)
         black = read_barred(experiment, genome)[0]["blacklist"]

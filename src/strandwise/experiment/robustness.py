@@ -7,9 +7,12 @@ import numpy as np
 
 from strandwise.analysis.evaluation import BLOCK_BP
 from strandwise.analysis.robustness import TESTS, Perturbations, inside, measure_robustness
+from strandwise.data.readers import Reader
+from strandwise.data.reading import SequenceReader, StackedReader
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.experiment.measuring import open_genome
+from strandwise.experiment.network import output_bp
 from strandwise.experiment.run import ROBUSTNESS, Run
 from strandwise.experiment.strands import chosen_windows, draw
 from strandwise.files import check_writable
@@ -42,14 +45,14 @@ def assess_robustness(
         n: the most windows to test, drawn by seed.
         repeats: copies of each window that are shifted, and that have bases changed.
         reach_bp: shifts are drawn evenly from -reach_bp up to, and without, reach_bp; a quarter of the window if None,
-            as GOPHER's.
+            as GOPHER's, or of its middle where that alone is predicted.
         share: of the bases that are made unknown or mutated.
         seed: of all draws.
         out: folder for the result; the run folder if None.
 
     Returns:
-        What was measured, as written: by test the mean, its 95 % interval over stretches of 100 kb, and each track's
-        mean.
+        What was measured, as written (without shifts where sequences end with their windows): by test the mean, its
+        95 % interval over stretches of 100 kb, and each track's mean.
 
     Raises:
         StrandwiseError: bad input, no window with room to shift, or shifts that leave no base in common.
@@ -58,7 +61,10 @@ def assess_robustness(
     if n < 1:
         raise InputError(f"--windows {n}: give 1 or more.")
     windows, name = chosen_windows(run, split, bed, cell)
-    reach_bp = max(1, windows.input_bp // 4) if reach_bp is None else reach_bp
+    predictor = run.predictor()
+    if reach_bp is None:
+        along = predictor.profile or predictor.bins
+        reach_bp = max(1, min(windows.input_bp, output_bp(run.experiment) if along else windows.input_bp) // 4)
     done = Perturbations(repeats, reach_bp, share, seed)
     table = (run.path if out is None else Path(out)) / (
         f"{ROBUSTNESS}.json" if name == "test" else f"{ROBUSTNESS}.{name}.json"
@@ -66,14 +72,16 @@ def assess_robustness(
     check_writable(table)
     roomy = _with_room(run, windows, done)
     drawn = roomy.take(draw(len(roomy), n, done.seed))
-    found = measure_robustness(run.predictor(), drawn, done, bin_bp=run.experiment.windows.bin_bp)
+    # Sequences that end with the window have nothing to shift it into.
+    tests = TESTS if run.experiment.genome is not None or _room(windows.reader) >= reach_bp else TESTS[1:]
+    found = measure_robustness(predictor, drawn, done, bin_bp=run.experiment.windows.bin_bp, tests=tests)
     frame = drawn.frame
     placed = run.experiment.genome is not None
     blocks = genomic_blocks(frame["chrom"], frame["start"], BLOCK_BP) if placed else np.arange(len(frame))
-    tests: dict[str, Any] = {}
-    for test in TESTS:
+    said: dict[str, Any] = {}
+    for test in tests:
         interval = found.interval(test, blocks, done.seed)
-        tests[test] = {
+        said[test] = {
             "mean": _plain(found.mean(test)),
             "ci": None if interval is None else [interval.low, interval.high],
             "tracks": {track: _plain(score) for track, score in found.of_tracks(test).items()},
@@ -89,10 +97,17 @@ def assess_robustness(
         "share": done.share,
         "seed": done.seed,
         "blocks": len(np.unique(blocks)),
-        "tests": tests,
+        "tests": said,
     }
     Run(table.parent).write_json(table.name, record)
     return record
+
+
+def _room(reader: Reader) -> int:
+    """Return how far windows of sequences can be shifted before they read past an end."""
+    if isinstance(reader, StackedReader):
+        return min(map(_room, reader.readers))
+    return reader.start if isinstance(reader, SequenceReader) else 0
 
 
 def _with_room(run: Run, windows: LabelledWindows, done: Perturbations) -> LabelledWindows:

@@ -1,5 +1,6 @@
 """Signal along a genome, read from and written to bigWig files."""
 
+import errno
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -44,6 +45,11 @@ def _open_bigwig(path: Path) -> pybigtools.BBIReader:
     try:
         return pybigtools.open(str(path))
     except BaseException as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise InputError(
+                f"{path}: cannot be opened beside so many other files: raise the limit (`ulimit -n`), or have signal "
+                "decoded first (signals.cache = true)."
+            ) from error
         if not _is_reading_error(error):
             raise
         raise damaged(path) from error

@@ -50,7 +50,7 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 10) -> 
         raise InputError(f"bins {bins}: give 1 or more.")
     y, p = _usable(labels, probabilities)
     # A class is open at its lower end, but for the first.
-    place = np.clip(np.ceil(p * bins).astype(int) - 1, 0, bins - 1)
+    place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], p, side="left")
     n = np.bincount(place, minlength=bins)
     some = n > 0
     predicted = np.bincount(place, p, bins)[some] / n[some]

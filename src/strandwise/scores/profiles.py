@@ -45,7 +45,8 @@ def normalised_jensen_shannon(counts: ArrayLike, shares: ArrayLike) -> NDArray[n
     p, q = _usable(counts, shares)
     flat = jensen_shannon(p, np.ones_like(p))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(flat > 0, 1 - jensen_shannon(p, q) / flat, np.nan)
+        # Of a flat profile rounding leaves a little.
+        return np.where(flat > 1e-6, 1 - jensen_shannon(p, q) / flat, np.nan)
 
 
 def smoothed(values: ArrayLike, sigma: float = 3.0) -> NDArray[np.float64]:
