@@ -187,8 +187,9 @@ class Parts:
                 raise
             shutil.rmtree(self.folder)
         finally:
-            self._lock.release()
+            # While it is held: who opened it meanwhile finds it gone, and asks for a new one.
             Path(self._lock.lock_file).unlink(missing_ok=True)
+            self._lock.release()
 
     def path(self, number: int) -> Path:
         """Return the file of a chromosome, by its number: its name may be no name for a file."""

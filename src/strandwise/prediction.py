@@ -113,11 +113,16 @@ class Predictor:
 
     def expected(self, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[np.ndarray]:
         """Yield ``(batch, tracks, positions)`` as `signal` does; one position of what is said of windows as a whole."""
-        if self.profile is not None or self.bins is not None:
-            yield from self.signal(batches)
-            return
-        for said in self.predict(batches):
-            yield said[..., None]
+        for logits in self.logits(batches):
+            yield self.read(logits).numpy()
+
+    def read(self, logits: Mapping[str, Tensor]) -> Tensor:
+        """Return what logits by head say on the scale people read, as `expected` yields it."""
+        profile, bins = self.profile, self.bins
+        if bins is not None:
+            return bins.activate(logits[bins.name])
+        said = self.head.activate(logits[self.head.name]).unsqueeze(-1)
+        return said if profile is None else profile.activate(logits[profile.name]) * said
 
     def along(self, step_bp: int) -> "Predictor | None":
         """Return one that reads windows every `step_bp` bases as a stretch of DNA, if the network can.
@@ -135,15 +140,9 @@ class Predictor:
         Raises:
             InputError: a network that says one number of a window.
         """
-        profile, bins = self.profile, self.bins
-        if profile is None and bins is None:
+        if self.profile is None and self.bins is None:
             raise InputError("the model says one number of a window, so it predicts no signal along it.")
-        for logits in self.logits(batches):
-            if bins is not None:
-                yield bins.activate(logits[bins.name]).numpy()
-            elif profile is not None:
-                total = self.head.activate(logits[self.head.name])
-                yield (profile.activate(logits[profile.name]) * total.unsqueeze(-1)).numpy()
+        yield from self.expected(batches)
 
 
 def gathered(windows: LabelledWindows, batch_size: int = 512) -> Iterator[dict[str, Tensor]]:

@@ -56,11 +56,9 @@ class Robustness:
     Attributes:
         tracks: names of the predictions.
         scores: by test ``(windows, tracks)``; nan where nothing is predicted.
-        rows: which windows were tested.
     """
 
     tracks: tuple[str, ...]
-    rows: NDArray[np.intp]
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def mean(self, test: str) -> float:
@@ -133,7 +131,7 @@ def measure_robustness(
         for test in tests:
             found[test].append(variation(makers[test](rows)))
     scores = {test: np.concatenate(parts) for test, parts in found.items()}
-    return Robustness(tuple(predictor.head.tracks), np.arange(len(windows)), scores)
+    return Robustness(tuple(predictor.head.tracks), scores)
 
 
 def variation(copies: Iterator[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -171,14 +169,7 @@ def _said(
     types = {head.name: head.type for head in predictor.network.heads}
     for batch in logits:
         said = {name: revcomp(value, types[name]) if turned else value for name, value in batch.items()}
-        profile, bins, head = predictor.profile, predictor.bins, predictor.head
-        if bins is not None:
-            values = bins.activate(said[bins.name].double())
-        else:
-            values = head.activate(said[head.name].double()).unsqueeze(-1)
-            if profile is not None:
-                values = values * profile.activate(said[profile.name].double())
-        yield values.numpy()
+        yield predictor.read({name: value.double() for name, value in said.items()}).numpy()
 
 
 def _shifted(

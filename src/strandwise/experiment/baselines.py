@@ -33,7 +33,7 @@ from strandwise.layers import Head
 from strandwise.motifs import Motif, meme_motifs
 from strandwise.prediction import Predictor
 from strandwise.scores.bootstrap import genomic_blocks
-from strandwise.sequence import N
+from strandwise.sequence import N, revcomp_codes
 
 LEARNED = 40_000
 """Windows, or bins of windows, that a baseline is fitted on at most; drawn by seed where there are more."""
@@ -239,8 +239,8 @@ def _padded(windows: LabelledWindows, rows: NDArray[np.integer], stretches: Stre
 
 def _background(codes: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     """Return how frequent A, C, G and T are on both strands together; none is 0."""
-    counts = np.bincount(codes.ravel(), minlength=N + 1)[:N] + 1.0
-    both = (counts + counts[::-1]) / (2 * counts.sum())
+    counts = sum(np.bincount(strand.ravel(), minlength=N + 1)[:N] + 1.0 for strand in (codes, revcomp_codes(codes)))
+    both = counts / np.sum(counts)
     return float(both[0]), float(both[1]), float(both[2]), float(both[3])
 
 
