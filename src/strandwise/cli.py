@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from strandwise.compare_commands import compare
 from strandwise.errors import StrandwiseError
 from strandwise.import_commands import imports
 from strandwise.screen import (
@@ -180,6 +181,9 @@ def evaluate(
 
     found = job(_opened(run, no_cache), split=split.value, bed=bed, cell=cell, conjoin=conjoin, out=out)  # pyright: ignore[reportArgumentType]
     print_metrics(found)
+
+
+app.command()(compare)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from strandwise.analysis.baselines import (
     Matrix,
     Motifs,
     Words,
+    background_of,
     compare,
     fit_baseline,
     read_features,
@@ -33,7 +34,7 @@ from strandwise.layers import Head
 from strandwise.motifs import Motif, meme_motifs
 from strandwise.prediction import Predictor
 from strandwise.scores.bootstrap import genomic_blocks
-from strandwise.sequence import N, revcomp_codes
+from strandwise.sequence import N
 
 LEARNED = 40_000
 """Windows, or bins of windows, that a baseline is fitted on at most; drawn by seed where there are more."""
@@ -176,7 +177,7 @@ def _rivals(
     """Return what each baseline says of the windows that are judged, in the shape of their labels."""
     head = predictor.bins or predictor.head
     learned, chosen = (_drawn(windows.split(name), head, stretches, seed) for name in ("train", "valid"))
-    background = _background(learned.codes)
+    background = background_of(learned.codes)
     composition, words = Composition(), Words()
     same: dict[str, list[Feature]] = {"gc": [composition], "words": [words]}
     read = {
@@ -235,13 +236,6 @@ def _drawn(windows: LabelledWindows, head: Head, stretches: Stretches, seed: int
 def _padded(windows: LabelledWindows, rows: NDArray[np.integer], stretches: Stretches) -> NDArray[np.uint8]:
     """Return the DNA of windows with N beside it, so that a stretch begins as many bases in as its bin."""
     return np.pad(windows.reader.gather(rows), ((0, 0), (stretches.flank or 0,) * 2), constant_values=N)
-
-
-def _background(codes: NDArray[np.uint8]) -> tuple[float, float, float, float]:
-    """Return how frequent A, C, G and T are on both strands together; none is 0."""
-    counts = sum(np.bincount(strand.ravel(), minlength=N + 1)[:N] + 1.0 for strand in (codes, revcomp_codes(codes)))
-    both = counts / np.sum(counts)
-    return float(both[0]), float(both[1]), float(both[2]), float(both[3])
 
 
 def _scores(baselines: Sequence[Baseline], windows: LabelledWindows, stretches: Stretches) -> NDArray[np.float32]:

@@ -122,7 +122,7 @@ def predict(
     for path in (out, *paths):
         check_writable(path)
     parts = Parts(
-        out, _told(run, source, tiling, chromosomes, chosen), (len(predictor.head.tracks), step // tiling.bin_bp)
+        out, what_decides(run, source, step, chromosomes, chosen), (len(predictor.head.tracks), step // tiling.bin_bp)
     )
     with parts.opened():
         for number, (name, size) in enumerate(chromosomes.items()):
@@ -139,18 +139,18 @@ def _chromosomes(names: Sequence[str], source: Genome) -> dict[str, int]:
     return {match.mapping[name]: source.sizes[match.mapping[name]] for name in names}
 
 
-def _told(
-    run: Run, source: Genome, tiling: Tiling, chromosomes: Mapping[str, int], cell: str | None
+def what_decides(
+    run: Run, source: Genome, step_bp: int, chromosomes: Mapping[str, int], cell: str | None
 ) -> dict[str, object]:
-    """Return all that decides what is predicted along chromosomes; files by their size and time."""
+    """Return all that decides what is predicted along chromosomes, as JSON holds it; files by their size and time."""
     files = [source.path, *(path for part in run.parts for path in part.experiment.files())]
     known = [path for path in dict.fromkeys(files) if path.is_file()]
     return {
         "weights": [sha256(part.weights_file()) for part in run.parts],
         "config": run.experiment.to_toml(),
         "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in known],
-        "chromosomes": list(chromosomes.items()),
-        "step_bp": tiling.step_bp,
+        "chromosomes": [[name, size] for name, size in chromosomes.items()],
+        "step_bp": step_bp,
         "cell": cell,
     }
 

@@ -72,7 +72,7 @@ class Provenance(Inputs):
 
 
 class Ceiling(_Record):
-    """The metrics of one head that a replicate has in the place of the prediction."""
+    """The metrics of one head that a replicate, or the mean of all profiles, has in the place of the prediction."""
 
     tracks: dict[Name, dict[Name, Score]]
     mean: dict[str, Score]
@@ -85,6 +85,7 @@ class HeadMetrics(_Record):
     mean: dict[str, Score]
     ci: dict[str, Interval]
     ceiling: Ceiling | None = None
+    baseline: Ceiling | None = None
 
 
 class Bootstrap(_Record):

@@ -177,6 +177,19 @@ def interval_figure(
     }
 
 
+def sweep_figure(identity: str, series: Sequence[Series], across: str, title: str) -> Figure:
+    """Return a metric of each contestant against what test sets differ in, the points of each joined.
+
+    Args:
+        identity: the plot's name on the page.
+        series: for each the number of its colour, its name, and its points.
+        across: what test sets differ in.
+        title: of the metric.
+    """
+    traces = [{**_curve(*each), "mode": "lines+markers", "marker": {"size": 6}} for each in series]
+    return {"id": identity, "traces": traces, "x": {"title": across}, "y": {"title": title}}
+
+
 def layer_figure(identity: str, layers: Sequence[str], precisions: Sequence[Precision]) -> Figure:
     """Return the strand deviation of each layer on a logarithmic axis, the first layer on top.
 

@@ -1,7 +1,7 @@
 """How sure a metric is: resampling whole stretches of genome, since neighbouring windows are alike."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,26 +56,9 @@ def block_bootstrap(
     Raises:
         InputError: fewer than two blocks, or more than half of the resamples gave nan.
     """
-    block_of_row = np.asarray(blocks)
-    if block_of_row.ndim != 1 or not np.issubdtype(block_of_row.dtype, np.integer):
-        raise InputError(
-            f"blocks have shape {block_of_row.shape} and type {block_of_row.dtype}: give one whole number for each row."
-        )
-    if n_resamples < 1 or not 0 < level < 1:
-        raise InputError(
-            f"n_resamples {n_resamples} and level {level}: give 1 resample or more, and a level between 0 and 1."
-        )
-    rows, starts, sizes = _by_block(block_of_row)
-    if sizes.size < 2:
-        raise InputError(
-            f"{sizes.size} block of windows: an interval needs two or more. "
-            "Evaluate on more of the genome, or make the blocks shorter."
-        )
-    generator = np.random.default_rng(seed)
-    values = np.empty(n_resamples)
-    for index in range(n_resamples):
-        drawn = generator.integers(sizes.size, size=sizes.size)
-        values[index] = statistic(rows[_ranges(starts[drawn], sizes[drawn])])
+    if not 0 < level < 1:
+        raise InputError(f"level {level}: give a share between 0 and 1, such as 0.95.")
+    values = block_resamples([statistic], blocks, n_resamples, seed)[:, 0]
     kept = values[~np.isnan(values)]
     if 2 * kept.size < n_resamples:
         raise InputError(
@@ -85,8 +68,49 @@ def block_bootstrap(
         )
     tail = (1 - level) / 2
     low, high = np.quantile(kept, [tail, 1 - tail])
+    block_of_row = np.asarray(blocks)
     estimate = float(statistic(np.arange(block_of_row.size)))
-    return Interval(estimate, float(low), float(high), kept.size, sizes.size, n_resamples - kept.size)
+    n_blocks = len(np.unique(block_of_row))
+    return Interval(estimate, float(low), float(high), kept.size, n_blocks, n_resamples - kept.size)
+
+
+def block_resamples(
+    statistics: Sequence[Statistic], blocks: ArrayLike, n_resamples: int = 1000, seed: int | np.random.Generator = 0
+) -> NDArray[np.float64]:
+    """Return statistics of the same resamples, so that differences between them are paired.
+
+    Args:
+        statistics: each takes row numbers, as `block_bootstrap` gives them.
+        blocks: ``(n,)`` whole numbers, the block of each row, in any order.
+        n_resamples: how many times to resample.
+        seed: fixes the resamples.
+
+    Returns:
+        ``(n_resamples, len(statistics))``.
+
+    Raises:
+        InputError: fewer than two blocks.
+    """
+    block_of_row = np.asarray(blocks)
+    if block_of_row.ndim != 1 or not np.issubdtype(block_of_row.dtype, np.integer):
+        raise InputError(
+            f"blocks have shape {block_of_row.shape} and type {block_of_row.dtype}: give one whole number for each row."
+        )
+    if n_resamples < 1:
+        raise InputError(f"n_resamples {n_resamples}: give 1 resample or more.")
+    rows, starts, sizes = _by_block(block_of_row)
+    if sizes.size < 2:
+        raise InputError(
+            f"{sizes.size} block of windows: an interval needs two or more. "
+            "Evaluate on more of the genome, or make the blocks shorter."
+        )
+    generator = np.random.default_rng(seed)
+    values = np.empty((n_resamples, len(statistics)))
+    for index in range(n_resamples):
+        drawn = generator.integers(sizes.size, size=sizes.size)
+        resample = rows[_ranges(starts[drawn], sizes[drawn])]
+        values[index] = [statistic(resample) for statistic in statistics]
+    return values
 
 
 def paired_difference(ours: Statistic, theirs: Statistic) -> Statistic:

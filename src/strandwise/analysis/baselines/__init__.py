@@ -1,7 +1,7 @@
 """Simple models that a network has to beat: composition, known motifs, words of six letters."""
 
 from strandwise.analysis.baselines.comparison import Answered, compare
-from strandwise.analysis.baselines.features import Composition, Feature, Matrix, Motifs, Words
+from strandwise.analysis.baselines.features import Composition, Feature, Matrix, Motifs, Words, background_of
 from strandwise.analysis.baselines.fitting import Baseline, Examples, fit_baseline, read_features
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Matrix",
     "Motifs",
     "Words",
+    "background_of",
     "compare",
     "fit_baseline",
     "read_features",

@@ -136,6 +136,13 @@ class Words:
         return self._column[np.minimum(words, N - 1) @ self._powers], known
 
 
+def background_of(codes: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """Return how frequent A, C, G and T are on both strands together; none is 0."""
+    counts = sum(np.bincount(strand.ravel(), minlength=N + 1)[:N] + 1.0 for strand in (codes, revcomp_codes(codes)))
+    both = counts / np.sum(counts)
+    return float(both[0]), float(both[1]), float(both[2]), float(both[3])
+
+
 def _hits(codes: Codes, tables: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the better strand's log-odds of the site that begins at each base, ``(sequences, sites)``."""
     length = len(tables[0])

@@ -1,0 +1,207 @@
+"""The numbers by which contestants are judged at the same places, on both scales: yes or no, and how much."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from strandwise.analysis.bins import pearson_of_sums, sums_by_window
+from strandwise.analysis.comparison.contestants import Contestant
+from strandwise.analysis.comparison.landscape import Landscape
+from strandwise.analysis.comparison.places import Places
+from strandwise.errors import InputError
+from strandwise.scores.bootstrap import Statistic, block_resamples, genomic_blocks, resampled_aupr, resampled_auroc
+from strandwise.scores.metrics import aupr, auroc, recall_at_fdr
+from strandwise.scores.profiles import jensen_shannon
+from strandwise.scores.regression import mean_squared_error, pearson, poisson_nll, r_squared, spearman
+
+BLOCK_BP = 100_000
+YES_NO, AMOUNT = "yes/no", "amount"
+
+COLUMNS = ("places", "contestant", "role", "scale", "bin_bp", "metric", "value", "low", "high", "n")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an experiment found.
+
+    Attributes:
+        landscape: coverage, in bins that all others are multiples of.
+        bins: the lengths of bins to judge amounts in, each a multiple of the landscape's own.
+    """
+
+    landscape: Landscape
+    bins: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found at some places.
+
+    Attributes:
+        places: the windows, those alone of which everybody says something.
+        rows: a row for each contestant, scale, bin and metric, of the columns `COLUMNS`.
+        pairs: a row for each two contestants of whom both have a metric with an interval: `difference` of the first
+            from the second, `low`, `high`, from the same resamples.
+        scores: what each contestant says of each window, ``(windows,)`` by name.
+        amounts: what was measured in each window, ``(windows,)``.
+    """
+
+    places: Places
+    rows: pd.DataFrame
+    pairs: pd.DataFrame
+    scores: Mapping[str, NDArray[np.float64]]
+    amounts: NDArray[np.float64]
+
+
+@dataclass
+class _Sheet:
+    """Rows as they are found, and the statistics that are resampled once for all."""
+
+    places: Places
+    rows: list[tuple] = field(default_factory=list)
+    statistics: list[Statistic] = field(default_factory=list)
+    resampled: list[int] = field(default_factory=list)
+
+    def add(self, who: Contestant, scale: str, bin_bp: int, metrics: Mapping[str, float], n: int) -> None:
+        for metric, value in metrics.items():
+            row = (self.places.name, who.name, who.role, scale, bin_bp, metric, value, math.nan, math.nan, n)
+            self.rows.append(row)
+
+    def resample(self, metric: str, statistic: Statistic) -> None:
+        """Resample one metric of those that were added last."""
+        place = next(i for i in range(len(self.rows) - 1, -1, -1) if self.rows[i][5] == metric)
+        self.statistics.append(statistic)
+        self.resampled.append(place)
+
+
+def judge(
+    contestants: Sequence[Contestant], measured: Measured, places: Places, *, seed: int = 0, resamples: int = 1000
+) -> Found:
+    """Judge contestants at the same windows.
+
+    Yes or no: the score of each window against its label, where both kinds are there. How much: the mean coverage of
+    each bin of each window against what was measured, for the bins of `measured` and for windows as a whole; a
+    contestant that is coarser, or says one number of a window, is judged at what it says. Correlations are over the
+    bins of all windows, and `pearson_per_window` the mean over windows; `mse` and `poisson_nll` are of amounts as they
+    are, and of amounts times one factor that makes their sum that of the measured ones (GOPHER's global scaling).
+
+    Windows of which any contestant says nothing are left out for all. Intervals are 95 % percentile intervals from
+    a bootstrap over stretches of 100 kb; all are resampled together, so that differences are paired.
+
+    Args:
+        contestants: who is judged; names are distinct.
+        measured: the coverage.
+        places: where.
+        seed: of the bootstrap.
+        resamples: of the bootstrap; 0 for no intervals.
+
+    Raises:
+        InputError: no window is left of which everybody says something.
+    """
+    places = _answered(contestants, measured, places)
+    sheet, scores = _Sheet(places), dict[str, NDArray[np.float64]]()
+    whole = measured.landscape.means(places.frame, places.length_bp, places.length_bp)
+    for who in contestants:
+        said = who.scores(places)
+        if said is not None:
+            scores[who.name] = said
+            _judge_labels(sheet, who, said)
+        for bin_bp in dict.fromkeys((*sorted(measured.bins), places.length_bp)):
+            given = who.amounts(places, bin_bp)
+            if given is not None:
+                truth = measured.landscape.means(places.frame, places.length_bp, bin_bp)
+                _judge_amounts(sheet, who, bin_bp, truth, given)
+    rows = pd.DataFrame(sheet.rows, columns=list(COLUMNS))
+    pairs = _with_intervals(sheet, rows, seed, resamples)
+    return Found(places, rows, pairs, scores, whole[:, 0].astype(np.float64))
+
+
+def _answered(contestants: Sequence[Contestant], measured: Measured, places: Places) -> Places:
+    silent = np.isnan(measured.landscape.means(places.frame, places.length_bp, places.length_bp)[:, 0])
+    reasons = {"not measured": silent}
+    for who in contestants:
+        said = who.scores(places)
+        if said is not None:
+            reasons[f"nothing said by {who.name}"] = ~np.isfinite(said)
+    left = places.without(reasons)
+    if not len(left):
+        worst = max(reasons, key=lambda reason: int(reasons[reason].sum()))
+        raise InputError(
+            f"{places.name}: no window is left of which all say something: {worst} of {int(reasons[worst].sum()):,} of "
+            f"{len(places):,}. Give predictions of the chromosomes that are judged; where a file leaves out zeros, "
+            "say so with --missing 0."
+        )
+    return left
+
+
+def _judge_labels(sheet: _Sheet, who: Contestant, said: NDArray[np.float64]) -> None:
+    labels = sheet.places.labels
+    known = ~np.isnan(labels)
+    y, x = labels[known].astype(np.int64), said[known]
+    if not y.size or y.min() == y.max():
+        return
+    found = {"auroc": auroc(y, x), "aupr": aupr(y, x), "recall_at_10_fdr": recall_at_fdr(y, x, 0.1)}
+    sheet.add(who, YES_NO, 0, found | {"positives": float(y.sum())}, len(y))
+    rank = np.cumsum(known) - 1
+    for metric, resampled in (("auroc", resampled_auroc(y, x)), ("aupr", resampled_aupr(y, x))):
+
+        def of_rows(rows: NDArray[np.intp], statistic: Statistic = resampled) -> float:
+            return statistic(rank[rows[known[rows]]])
+
+        sheet.resample(metric, of_rows)
+
+
+def _judge_amounts(sheet: _Sheet, who: Contestant, bin_bp: int, truth: NDArray, given: NDArray) -> None:
+    x, y = truth.ravel().astype(np.float64), given.ravel().astype(np.float64)
+    sums = sums_by_window(truth, given)
+    found = {"pearson": pearson(x, y), "spearman": spearman(x, y)}
+    if truth.shape[1] > 1:
+        each = np.array([pearson_of_sums(row) for row in sums])
+        found["pearson_per_window"] = _mean(each)
+    if (y >= 0).all() and (x >= 0).all():
+        scaled = y * (x.sum() / y.sum()) if y.sum() > 0 else y
+        found |= {"r_squared": r_squared(x, y), "mse": mean_squared_error(x, y), "poisson_nll": poisson_nll(x, y)}
+        found |= {"mse_scaled": mean_squared_error(x, scaled), "poisson_nll_scaled": poisson_nll(x, scaled)}
+        if truth.shape[1] > 1:
+            found["jsd_per_window"] = _mean(jensen_shannon(truth, given))
+    sheet.add(who, AMOUNT, bin_bp, found, x.size)
+    sheet.resample("pearson", lambda rows: pearson_of_sums(sums[rows].sum(0)))
+    if truth.shape[1] > 1:
+        each = np.array([pearson_of_sums(row) for row in sums])
+        sheet.resample("pearson_per_window", lambda rows: _mean(each[rows]))
+
+
+def _with_intervals(sheet: _Sheet, rows: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
+    columns = ["places", "scale", "bin_bp", "metric", "one", "other", "difference", "low", "high"]
+    frame = sheet.places.frame
+    blocks = genomic_blocks(frame["chrom"], frame["start"], BLOCK_BP)
+    if not resamples or len(np.unique(blocks)) < 2 or not sheet.statistics:
+        return pd.DataFrame(columns=columns)
+    drawn = block_resamples(sheet.statistics, blocks, resamples, seed)
+    kept = {}
+    for place, values in zip(sheet.resampled, drawn.T, strict=True):
+        if 2 * np.isnan(values).sum() <= resamples:
+            rows.loc[place, ["low", "high"]] = np.nanquantile(values, [0.025, 0.975])
+            kept[place] = values
+    found = []
+    for one, mine in kept.items():
+        for other, theirs in kept.items():
+            first, second = rows.iloc[one], rows.iloc[other]
+            if other <= one or any(first[key] != second[key] for key in ("scale", "bin_bp", "metric")):
+                continue
+            gap = mine - theirs
+            if 2 * np.isnan(gap).sum() <= resamples:
+                low, high = np.nanquantile(gap, [0.025, 0.975])
+                same = [first[key] for key in ("places", "scale", "bin_bp", "metric")]
+                gain = first["value"] - second["value"]
+                found.append((*same, first["contestant"], second["contestant"], gain, low, high))
+    return pd.DataFrame(found, columns=columns)
+
+
+def _mean(values: NDArray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan

@@ -1,0 +1,134 @@
+"""How much of a metric is the choice of test set, of class balance, or of smoothing."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from strandwise.analysis.comparison.contestants import Along, Contestant
+from strandwise.analysis.comparison.judging import COLUMNS, Measured, judge
+from strandwise.analysis.comparison.places import Places, with_coverage
+
+
+def thresholds(
+    contestants: Sequence[Contestant],
+    measured: Measured,
+    tiles: Places,
+    highest: NDArray,
+    levels: Sequence[float],
+    *,
+    seed: int = 0,
+    resamples: int = 0,
+) -> pd.DataFrame:
+    """Judge amounts in the windows that pass one threshold after another (GOPHER, the test-set study).
+
+    Args:
+        contestants: who is judged.
+        measured: the coverage.
+        tiles: of whole chromosomes.
+        highest: the highest coverage in each.
+        levels: thresholds.
+        seed: of the bootstrap.
+        resamples: of the bootstrap; 0 for no intervals.
+
+    Returns:
+        The rows of `judge`, with the `threshold`; none for one that no window passes.
+    """
+    return _swept(
+        {level: lambda level=level: with_coverage(tiles, highest, level) for level in levels},
+        "threshold",
+        contestants,
+        measured,
+        seed,
+        resamples,
+    )
+
+
+def imbalance(
+    contestants: Sequence[Contestant],
+    measured: Measured,
+    balanced: Callable[[float], Places],
+    ratios: Sequence[float],
+    *,
+    seed: int = 0,
+    resamples: int = 0,
+) -> pd.DataFrame:
+    """Judge yes/no labels with more and more windows without a peak for each with one.
+
+    Args:
+        contestants: who is judged.
+        measured: the coverage.
+        balanced: from windows without a peak for each with one to the test set.
+        ratios: how many.
+        seed: of the bootstrap.
+        resamples: of the bootstrap; 0 for no intervals.
+
+    Returns:
+        The yes/no rows of `judge`, with the `ratio` that was there; fewer than asked for where the genome ends.
+    """
+    found = _swept(
+        {ratio: lambda ratio=ratio: balanced(ratio) for ratio in ratios},
+        "ratio",
+        contestants,
+        measured,
+        seed,
+        resamples,
+    )
+    found = found[found["scale"] == "yes/no"].reset_index(drop=True)
+    positives = found[found["metric"] == "positives"].groupby("ratio")["value"].first()
+    share = found["n"] / found["ratio"].map(positives) - 1
+    return found.assign(ratio=share.round(2)).drop_duplicates(["ratio", "contestant", "metric"], ignore_index=True)
+
+
+def smoothing(contestants: Sequence[Along], measured: Measured, places: Places, widths: Sequence[int]) -> pd.DataFrame:
+    """Judge predictions smoothed by a box at the resolution they have: what bins gain that averages alone would.
+
+    Args:
+        contestants: with bins of their own.
+        measured: the coverage, which is not smoothed.
+        places: where.
+        widths: of the box, in bp.
+
+    Returns:
+        The rows of `judge` in the contestants' own bins, with the `width_bp`, 0 for none; Pearson alone.
+    """
+    parts = []
+    for who in contestants:
+        own = who.bin_bp
+        if own is None or own == places.length_bp:
+            continue
+        for width in (0, *(width for width in widths if width > own)):
+            said = who if not width else Along(who.name, who.landscape.smoothed(width), who.role)
+            rows = judge([said], Measured(measured.landscape, (own,)), places, resamples=0).rows
+            kept = rows[(rows["bin_bp"] == own) & rows["metric"].isin(["pearson", "pearson_per_window"])]
+            parts.append(kept.assign(width_bp=width))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "width_bp"])
+
+
+def _swept(
+    tests: Mapping[float, Callable[[], Places]],
+    name: str,
+    contestants: Sequence[Contestant],
+    measured: Measured,
+    seed: int,
+    resamples: int,
+) -> pd.DataFrame:
+    parts = []
+    for level, make in tests.items():
+        places = make()
+        if not len(places):
+            continue
+        rows = judge(contestants, measured, places, seed=seed, resamples=resamples).rows
+        parts.append(rows.assign(**{name: level}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, name])
+
+
+def levels_of(highest: NDArray, shares: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95)) -> list[float]:
+    """Return thresholds that these shares of windows do not pass; the first lets all pass with any signal."""
+    known = highest[~np.isnan(highest)]
+    if not known.size:
+        return []
+    found = [0.0 if share == 0 else float(np.quantile(known, share)) for share in shares]
+    return sorted({level for level in found if math.isfinite(level)})

@@ -1,0 +1,204 @@
+"""What a comparison judges by: the files that say what is so, the chromosomes, and what keeps a window out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from strandwise.analysis.comparison import Barred, Landscape
+from strandwise.data.labels import Cover, unknown_runs
+from strandwise.data.splits import held_out_regions
+from strandwise.errors import InputError, listing
+from strandwise.experiment.run import Run
+from strandwise.files import existing_file
+from strandwise.genome import BedGraph, BigWig, Genome, match_names, open_signal, read_bed, rename_chromosomes
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The files that say what is so.
+
+    Attributes:
+        signal: measured coverage, a bigWig.
+        peaks: BED or narrowPeak; without it nothing is judged by yes or no.
+        replicate: the coverage of a second experiment.
+        genome: FASTA or 2bit; rules of DNA read it, and windows rich in N are left out.
+        exclude: regions that no window touches.
+        unmappable: regions to which reads cannot be traced.
+    """
+
+    signal: str | Path
+    peaks: str | Path | None = None
+    replicate: str | Path | None = None
+    genome: str | Path | None = None
+    exclude: str | Path | None = None
+    unmappable: str | Path | None = None
+
+
+@dataclass(frozen=True)
+class Tests:
+    """Where and how finely contestants are judged.
+
+    Attributes:
+        chrom: chromosomes; if not given, those that the first run holds out for its test, or all.
+        window_bp: length of the windows.
+        bins: lengths of bins to judge amounts in; if not given, those that contestants have.
+        step_bp: how densely models are asked that say one number of a window.
+        threshold: a window has coverage if its highest bin is more than this; if not given, half of them have.
+        ratios: random windows for each one around a peak; the first is that of the main test.
+    """
+
+    chrom: tuple[str, ...] = ()
+    window_bp: int = 1024
+    bins: tuple[int, ...] = ()
+    step_bp: int = 32
+    threshold: float | None = None
+    ratios: tuple[float, ...] = (1, 2, 5, 10, 20)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a comparison was given.
+
+    Attributes:
+        name: on the table.
+        path: a run folder, a bigWig or a parquet file.
+    """
+
+    name: str
+    path: Path
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is a run folder."""
+        return self.path.is_dir()
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table of windows."""
+        return self.path.suffix == ".parquet"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The chromosomes that are judged.
+
+    Attributes:
+        sizes: in bp, by the names of the genome, or of the signal where no genome is given.
+        genome: the DNA, if it was given.
+    """
+
+    sizes: Mapping[str, int]
+    genome: Genome | None
+
+    def names_in(self, signal: BigWig | BedGraph) -> dict[str, str]:
+        """Return what a signal file calls each chromosome.
+
+        Raises:
+            InputError: it lacks one, or has it of another size.
+        """
+        if isinstance(signal, BedGraph):
+            raise InputError(f"{signal.path}: a bedGraph does not say how long chromosomes are: make it a bigWig.")
+        found = match_names(self.sizes, signal.sizes, "the chromosomes to judge", str(signal.path)).require().mapping
+        for name, theirs in found.items():
+            if signal.sizes[theirs] != self.sizes[name]:
+                raise InputError(
+                    f"{signal.path}: {theirs} is {signal.sizes[theirs]:,} bp, and {name} {self.sizes[name]:,} bp: is "
+                    "it from another assembly?"
+                )
+        return found
+
+
+def opened_signal(path: str | Path, ground: Ground) -> tuple[BigWig | BedGraph, dict[str, str]]:
+    """Return a signal file, and what it calls each chromosome; errors as `Ground.names_in`."""
+    signal = open_signal(path)
+    return signal, ground.names_in(signal)
+
+
+def ground_of(given: Sequence[Named], truth: Truth, tests: Tests) -> Ground:
+    """Return the chromosomes to judge: those asked for, else those that the first run holds out, else all measured.
+
+    Args:
+        given: whose genome is read where none is named.
+        truth: names the signal and, maybe, the genome.
+        tests: names the chromosomes, maybe.
+
+    Raises:
+        InputError: a file is missing or damaged, or a chromosome is not there.
+    """
+    signal = open_signal(truth.signal)
+    genome = None if truth.genome is None else Genome(existing_file(truth.genome, "a genome"))
+    runs = [Run.open(each.path) for each in given if each.is_run]
+    if genome is None:
+        own = [run.experiment.genome.fasta for run in runs if run.experiment.genome is not None]
+        genome = Genome(own[0]) if own else None
+    sizes = signal.sizes if genome is None else genome.sizes
+    wanted = list(tests.chrom)
+    if not wanted and runs:
+        regions = held_out_regions(runs[0].experiment.split, sizes)
+        whole = regions[(regions["start"] == 0) & (regions["end"] == regions["chrom"].map(sizes))]
+        wanted = list(whole[whole["split"] == "test"]["chrom"])
+    if not wanted:
+        measured = match_names(sizes, signal.sizes, "genome", str(truth.signal)).mapping
+        wanted = [chrom for chrom in sizes if chrom in measured]
+    where = str(truth.signal if genome is None else genome.path)
+    match = match_names(wanted, sizes, "--chrom", where).require()
+    return Ground({match.mapping[name]: sizes[match.mapping[name]] for name in wanted}, genome)
+
+
+def measured_along(path: str | Path, ground: Ground, bin_bp: int) -> Landscape:
+    """Return measured coverage in bins, 0 where the file says nothing; errors as `Ground.names_in`."""
+    signal, names = opened_signal(path, ground)
+    return Landscape.of_signal(signal, names, bin_bp, missing=0.0)
+
+
+def training_notes(given: Sequence[Named], ground: Ground) -> list[str]:
+    """Say which models may have seen what they are judged on."""
+    notes = []
+    for each in given:
+        if not each.is_run:
+            continue
+        run = Run.open(each.path)
+        if run.experiment.imported is not None or run.experiment.genome is None:
+            notes.append(f"{each.name}: what it was trained on is not known here")
+            continue
+        split = run.experiment.split
+        regions = held_out_regions(split, Genome(run.experiment.genome.fasta).sizes)
+        whole = [name for name, size in ground.sizes.items() if _held(regions, name, size) or name in split.exclude]
+        seen = [name for name in ground.sizes if name not in whole]
+        if seen:
+            notes.append(f"{each.name}: {listing(seen)} was not held out whole in its training: its metrics flatter it")
+    return notes
+
+
+def _held(regions: pd.DataFrame, chrom: str, size: int) -> bool:
+    here = regions[(regions["chrom"] == chrom) & (regions["split"] == "test")]
+    return int((here["end"].clip(upper=size) - here["start"]).sum()) >= size
+
+
+def intervals_of(path: str | Path, what: str, ground: Ground, *, every: bool = False) -> pd.DataFrame:
+    """Return intervals by the names of the ground; with `every`, those of other chromosomes of its genome too."""
+    frame = read_bed(existing_file(path, what))
+    sizes = ground.genome.sizes if every and ground.genome is not None else ground.sizes
+    match = match_names(list(pd.unique(frame["chrom"])), sizes, str(path), "the genome")
+    frame = frame[frame["chrom"].isin(list(match.mapping))]
+    if what == "peaks" and not len(frame):
+        match.require()
+        raise InputError(f"{path}: there is no peak in it: give the peaks of the signal, or leave --peaks.")
+    return rename_chromosomes(frame, match).reset_index(drop=True)
+
+
+def barred_by(truth: Truth, ground: Ground) -> Barred:
+    """Return what keeps a window out: regions of files, and stretches of N where the genome is known.
+
+    Raises:
+        InputError: a file is missing or malformed.
+    """
+    parts = {
+        name: Cover(intervals_of(path, name, ground), what=str(path))
+        for name, path in (("excluded", truth.exclude), ("unmappable", truth.unmappable))
+        if path is not None
+    }
+    unknown = None if ground.genome is None else Cover(unknown_runs(ground.genome, ground.sizes))
+    return Barred(parts.get("excluded"), parts.get("unmappable"), unknown)
