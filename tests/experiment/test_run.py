@@ -11,7 +11,8 @@ from safetensors.numpy import load_file
 from strandwise.data.simulation import SimulatedGenome
 from strandwise.errors import ConfigError, InputError, RunError
 from strandwise.experiment import Experiment, Run
-from strandwise.experiment.run import build_network, check_place
+from strandwise.experiment.beginning import check_place, create_run
+from strandwise.experiment.run import build_network
 from strandwise.genome import Genome
 from strandwise.prediction import Predictor
 from strandwise.sequence import decode
@@ -167,7 +168,7 @@ def test_other_targets_are_named_as_a_difference(copied: Run, small: Experiment)
 def test_a_folder_reached_by_a_link_can_be_replaced(copied: Run, small: Experiment, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(copied.path)
-    run = Run.create(link, small, {"schema_version": 1}, overwrite=True)
+    run = create_run(link, small, {"schema_version": 1}, overwrite=True)
     assert {path.name for path in copied.path.iterdir()} == {"config.toml", "provenance.json"}
     assert run.experiment == small
 

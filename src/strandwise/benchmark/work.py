@@ -15,7 +15,7 @@ from strandwise.benchmark.grid import Cell
 from strandwise.benchmark.results import COLUMNS, COSTS, CURVES
 from strandwise.errors import RunError, StoppedError, StrandwiseError
 from strandwise.experiment import Run, evaluate, train
-from strandwise.experiment.run import CONFIG
+from strandwise.experiment.folder import CONFIG
 from strandwise.experiment.wrapping import adopt
 from strandwise.memory import keep_freed_memory
 

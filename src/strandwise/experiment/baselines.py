@@ -27,8 +27,9 @@ from strandwise.data.batches import read_batch
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError, did_you_mean, listing
 from strandwise.experiment.datasets import read_windows
+from strandwise.experiment.folder import BASELINES
 from strandwise.experiment.provenance import check_inputs
-from strandwise.experiment.run import BASELINES, Run
+from strandwise.experiment.run import Run
 from strandwise.files import check_writable, progress
 from strandwise.layers import Head
 from strandwise.motifs import Motif, meme_motifs

@@ -13,6 +13,7 @@ from strandwise.analysis.comparison import Along, Contestant, Found, Listed, jud
 from strandwise.analysis.comparison.judging import BLOCK_BP
 from strandwise.errors import InputError, listing
 from strandwise.experiment.contest import along_file, along_run, along_table, named
+from strandwise.experiment.folder import CONFIG
 from strandwise.experiment.ground import (
     Named,
     Tests,
@@ -23,7 +24,6 @@ from strandwise.experiment.ground import (
     opened_signal,
     training_notes,
 )
-from strandwise.experiment.run import CONFIG
 from strandwise.experiment.trial import Trial
 from strandwise.files import atomic_path, check_writable, progress, write_text
 from strandwise.motifs import meme_motifs

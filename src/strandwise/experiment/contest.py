@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 
 from strandwise.analysis.comparison import Along, Landscape, resolution
 from strandwise.errors import InputError, did_you_mean, listing
+from strandwise.experiment.folder import CONFIG
 from strandwise.experiment.ground import Ground, Named, opened_signal
 from strandwise.experiment.network import output_bp
 from strandwise.experiment.predicting import chosen_cell, open_genome, predict, what_decides
-from strandwise.experiment.run import CONFIG, Run
+from strandwise.experiment.run import Run
 from strandwise.files import existing_file, write_text
 from strandwise.genome import match_names
 from strandwise.prediction import bigwig_paths

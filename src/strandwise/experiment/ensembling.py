@@ -16,13 +16,15 @@ from pydantic import BaseModel
 from strandwise.data.splits import SplitSettings
 from strandwise.errors import InputError, RunError, StrandLawError, listing
 from strandwise.experiment.averaging import Averaging, Scores, average_tables
+from strandwise.experiment.beginning import check_place
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.datasets import open_genome
+from strandwise.experiment.folder import CONFIG, MEMBERS, PROVENANCE, WEIGHTS
 from strandwise.experiment.jobs import Split, evaluate
 from strandwise.experiment.network import output_bp
 from strandwise.experiment.predicting import predict
 from strandwise.experiment.provenance import describe_ensemble
-from strandwise.experiment.run import CONFIG, MEMBERS, PROVENANCE, WEIGHTS, Run, check_place
+from strandwise.experiment.run import Run
 from strandwise.files import existing_file, sha256, write_text, writing_errors
 from strandwise.genome import Genome
 from strandwise.models import Ensemble, EnsembleSettings

@@ -7,8 +7,9 @@ from torch import nn
 
 from strandwise.errors import ConfigError, listing
 from strandwise.experiment.config import Experiment
+from strandwise.experiment.folder import WEIGHTS
 from strandwise.experiment.records import other_weights
-from strandwise.experiment.run import WEIGHTS, Run
+from strandwise.experiment.run import Run
 from strandwise.files import sha256
 from strandwise.layers import TypedModule
 from strandwise.models import Ensemble, SequenceModel, WithBias

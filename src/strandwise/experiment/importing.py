@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from strandwise.errors import InputError, did_you_mean, listing
+from strandwise.experiment.beginning import check_place, create_run
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.datasets import read_windows
 from strandwise.experiment.provenance import describe_import
-from strandwise.experiment.run import Run, check_place, new_network
+from strandwise.experiment.run import Run, new_network
 from strandwise.files import existing_file
 from strandwise.models.foreign import (
     Published,
@@ -282,7 +283,7 @@ def _write(
     published.fill(network)
     files = [path.resolve() for path in published.files]
     described = describe_import(experiment, network, files, notes, windows)
-    run = Run.create(out, experiment, described, overwrite=overwrite)
+    run = create_run(out, experiment, described, overwrite=overwrite)
     run.save_weights(network)
     return Run(run.path)
 

@@ -12,15 +12,17 @@ import torch
 from strandwise.analysis.evaluation import evaluate_windows
 from strandwise.data.windows import LabelledWindows, dropped_notes
 from strandwise.errors import ConfigError, InputError, StoppedError
+from strandwise.experiment.beginning import check_place, create_run
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.datasets import read_windows
 from strandwise.experiment.finetuning import take_over
+from strandwise.experiment.folder import CONFIG, METRICS, PROVENANCE, REPORT
 from strandwise.experiment.machine import check_machine
 from strandwise.experiment.members import model_of, strategy_of
 from strandwise.experiment.motif_filters import begin_as_motifs
 from strandwise.experiment.predicting import windows_at
 from strandwise.experiment.provenance import check_inputs, describe_inputs, describe_training
-from strandwise.experiment.run import CONFIG, METRICS, PROVENANCE, REPORT, TRAINED, Run, check_place, new_network
+from strandwise.experiment.run import TRAINED, Run, new_network
 from strandwise.files import atomic_path, check_writable
 from strandwise.report import RunResults, write_comparison, write_page
 from strandwise.training import balanced_losses, check_measures, check_trainable, fit
@@ -66,7 +68,7 @@ def train(experiment: Experiment, out: str | Path, *, overwrite: bool = False, r
     inputs |= {"notes": [*inputs["notes"], *begun]}
     if resume and (Path(out) / PROVENANCE).is_file():
         check_inputs(Run(out).inputs, experiment)
-    run = Run.create(out, experiment, inputs, overwrite=overwrite, resume=resume)
+    run = create_run(out, experiment, inputs, overwrite=overwrite, resume=resume)
     if experiment.bias is not None:
         run.keep_bias(Run.open(experiment.bias.run))
     with _stoppable(run):

@@ -11,9 +11,10 @@ from strandwise.data.readers import Reader
 from strandwise.data.reading import SequenceReader, StackedReader
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
+from strandwise.experiment.folder import ROBUSTNESS
 from strandwise.experiment.measuring import open_genome
 from strandwise.experiment.network import output_bp
-from strandwise.experiment.run import ROBUSTNESS, Run
+from strandwise.experiment.run import Run
 from strandwise.experiment.strands import chosen_windows, draw
 from strandwise.files import check_writable
 from strandwise.scores.bootstrap import genomic_blocks

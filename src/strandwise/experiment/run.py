@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from strandwise.data.batches import SEQUENCE
-from strandwise.data.windows import SPLITS
 from strandwise.errors import ConfigError, InputError, RunError, StrandLawError
 from strandwise.experiment.config import Experiment
+from strandwise.experiment.folder import BASELINES, BIAS, CONFIG, HISTORY, MEMBERS, METRICS, OWN, PROVENANCE, WEIGHTS
 from strandwise.experiment.members import together
 from strandwise.experiment.network import answer_of, build_network, heads_of, output_bp
 from strandwise.experiment.records import (
@@ -30,42 +30,16 @@ from strandwise.experiment.records import (
     read_record,
     typed_predictions,
 )
-from strandwise.files import TEMPORARY, atomic_path, is_free, write_text, writing_errors
+from strandwise.files import atomic_path, write_text, writing_errors
 from strandwise.layers import Conjoined
 from strandwise.models import Ensemble, SequenceModel, WithBias
 from strandwise.prediction import Predictor
 from strandwise.sequence import encode
-from strandwise.training import Measure, history_columns, measures
+from strandwise.training import history_columns, measures
 
-CONFIG, WEIGHTS, PROVENANCE = "config.toml", "weights.safetensors", "provenance.json"
-METRICS, HISTORY, REPORT, CHECKPOINTS = "metrics.json", "history.csv", "report.html", "checkpoints"
-STRAND, ROBUSTNESS, BIAS, MEMBERS, BASELINES = "strand", "robustness", "bias", "members", "baselines"
-JUDGED = (*SPLITS, "bed")
 TRAINED = (
     "[ensemble] is made of runs that are trained already: make one with `strandwise ensemble RUN RUN ... --out RUN`, "
     "or give another config."
-)
-MEASURES = get_args(Measure)
-# All that strandwise writes into a run folder; last the file that marks it as one.
-OWN = (
-    WEIGHTS,
-    *(f"weights.{measure}.safetensors" for measure in MEASURES),
-    *(f"chosen_by.{measure}" for measure in MEASURES),
-    CHECKPOINTS,
-    BIAS,
-    MEMBERS,
-    "tensorboard",
-    HISTORY,
-    METRICS,
-    *(f"metrics.{name}.json" for name in JUDGED),
-    *(f"predictions.{name}.parquet" for name in JUDGED),
-    *(f"{BASELINES}{name}.json" for name in ("", ".train", ".valid")),
-    *(f"{STRAND}{name}.{ending}" for name in ("", *(f".{judged}" for judged in JUDGED)) for ending in ("json", "html")),
-    *(f"{ROBUSTNESS}{name}.json" for name in ("", *(f".{judged}" for judged in JUDGED))),
-    REPORT,
-    TEMPORARY,
-    CONFIG,
-    PROVENANCE,
 )
 
 
@@ -97,38 +71,6 @@ class Run:
                 f"{run.path}: training has not finished, there is no {WEIGHTS}: "
                 f"go on with `strandwise train {run.path / CONFIG} --out {run.path} --resume`."
             )
-        return run
-
-    @classmethod
-    def create(
-        cls,
-        path: str | Path,
-        experiment: Experiment,
-        provenance: dict[str, Any],
-        *,
-        overwrite: bool = False,
-        resume: bool = False,
-    ) -> "Run":
-        """Make a run folder for an experiment, or go back to one that is not finished.
-
-        Args:
-            path: the folder.
-            experiment: its config.
-            provenance: what is known before training starts.
-            overwrite: replace a run that is there.
-            resume: go back to a run that is there.
-
-        Raises:
-            RunError: as `check_place`.
-            OutputError: the place cannot be written.
-        """
-        check_place(path, experiment, overwrite=overwrite, resume=resume)
-        run = cls(path)
-        if overwrite:
-            run.clear()
-        run.write_json(PROVENANCE, provenance)
-        if not (run.path / CONFIG).exists():
-            write_text(run.path / CONFIG, experiment.to_toml())
         return run
 
     @property
@@ -434,53 +376,3 @@ def new_network(experiment: Experiment, tracks: Sequence[str], bias: Run | None 
 
 def _tracks(heads: Mapping[str, tuple[str, ...]]) -> str:
     return ", ".join(dict.fromkeys(track for tracks in heads.values() for track in tracks))
-
-
-def check_place(path: str | Path, experiment: Experiment, *, overwrite: bool = False, resume: bool = False) -> None:
-    """Refuse a folder that a run of this experiment cannot be written to; change nothing.
-
-    Raises:
-        RunError: something is in the way, or what is there was trained with another config.
-    """
-    run = Run(path)
-    if resume and overwrite:
-        raise RunError(f"{run.path}: --resume goes on with a run and --overwrite replaces it: give one of them.")
-    if run.path.exists() and not run.path.is_dir():
-        raise RunError(f"{run.path}: a file is in the way: give another --out.")
-    needed = {"[bias]": experiment.bias.run if experiment.bias else None, "model.init": experiment.model.init}
-    for name, other in needed.items():
-        if other is not None and run.path.resolve().is_relative_to(other.resolve()):
-            raise RunError(
-                f"{run.path}: is the run of {name}, or lies in it, and would be overwritten: give another --out."
-            )
-    if is_free(run.path):
-        return
-    # Somebody's own folder may hold a config.toml too.
-    is_run = (run.path / PROVENANCE).is_file()
-    if resume and not (is_run and (run.path / CONFIG).is_file()):
-        raise RunError(f"{run.path}: nothing to resume, it is not a run folder: give another --out, without --resume.")
-    # A title says what a run is about, and decides nothing.
-    if resume and run.experiment.model_copy(update={"title": experiment.title}) != experiment:
-        raise RunError(
-            f"{run.path}: trained with another config ({_first_difference(run.experiment, experiment)}): resume "
-            f"with {run.path / CONFIG}, or give another --out."
-        )
-    if overwrite and not is_run:
-        raise RunError(f"{run.path}: not a run folder, so it is not overwritten: give another --out.")
-    if not resume and not overwrite:
-        raise RunError(
-            f"{run.path}: exists and is not empty: give another --out, --overwrite to replace the run, or "
-            "--resume to go on with it."
-        )
-
-
-def _first_difference(before: Experiment, now: Experiment) -> str:
-    was, is_now = before.model_dump(mode="json"), now.model_dump(mode="json")
-    for section in was:
-        old, new = was[section], is_now[section]
-        if old != new and section != "title":
-            if not isinstance(old, dict) or not isinstance(new, dict):
-                return f"{section} differs"
-            key = next(key for key in [*old, *new] if old.get(key) != new.get(key))
-            return f"{section}.{key} was {old.get(key, 'the default')!r}, now {new.get(key, 'the default')!r}"
-    return "it differs"

@@ -15,10 +15,11 @@ from strandwise.data.batches import model_inputs
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.experiment.datasets import read_windows
+from strandwise.experiment.folder import STRAND
 from strandwise.experiment.members import is_lawful, strategy_of
 from strandwise.experiment.predicting import windows_at
 from strandwise.experiment.provenance import check_inputs
-from strandwise.experiment.run import STRAND, Run
+from strandwise.experiment.run import Run
 from strandwise.files import atomic_path, check_writable, progress
 from strandwise.prediction import gathered
 from strandwise.report import StrandResults, check_installed, write_strand_page

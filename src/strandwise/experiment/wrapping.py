@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import ValidationError
 
 from strandwise.errors import InputError, RunError
+from strandwise.experiment.beginning import check_place, create_run
 from strandwise.experiment.config import Experiment
-from strandwise.experiment.run import Run, check_place
+from strandwise.experiment.run import Run
 from strandwise.models import StrandSettings
 from strandwise.schema import explain
 
@@ -74,7 +75,7 @@ def adopt(run: Run, experiment: Experiment, out: str | Path, *, overwrite: bool 
     # All is read, and found whole, before anything is replaced.
     provenance, history, network = run.provenance | {"weights_of": str(run.path)}, run.history, run.network
     others = {measure: run.chosen_by(measure).state_dict() for measure in experiment.training.also_monitor}
-    made = Run.create(out, experiment, provenance, overwrite=overwrite)
+    made = create_run(out, experiment, provenance, overwrite=overwrite)
     made.write_history(history)
     for measure, weights in others.items():
         made.save_state(weights, measure)
