@@ -11,6 +11,10 @@ SHOWN_METRICS = (
     *("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives"),
     *("jsd", "nll", "pearson", "spearman", "mse"),
 )
+BESIDE = {
+    "baseline": "what the mean of all measured profiles scores, the same for every window",
+    "ceiling": "what the second replicate scores in the place of the prediction",
+}
 # Names come from files: a track may well be called 'Reb1 [rep1]'.
 screen = Console(markup=False, emoji=False)
 
@@ -49,8 +53,9 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
             f"{name}, {metrics['split']}: {metrics['n']:,} windows",
             [{"track": row["track"], **{key: number(row.get(key)) for key in shown}} for row in rows],
         )
-        if head.get("ceiling"):
-            screen.print("Ceiling: what the second replicate scores in the place of the prediction", soft_wrap=True)
+        for kind, words in BESIDE.items():
+            if head.get(kind):
+                screen.print(f"{kind.capitalize()}: {words}", soft_wrap=True)
         for metric, (low, high) in head["ci"].items():
             screen.print(
                 f"Mean {metric}: {number(head['mean'][metric])} (95 % interval {low:.3f} to {high:.3f}{few})",
@@ -60,18 +65,21 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
 
 
 def _metric_rows(head: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row a track and their mean, each followed by that of its replicate if there is one."""
-    tracks, ceiling = head["tracks"], head.get("ceiling") or {"tracks": {}, "mean": {}}
+    """Return a row a track and their mean, each followed by its baseline and by its replicate if there are any."""
+    tracks = head["tracks"]
+    beside = {kind: head.get(kind) or {"tracks": {}, "mean": {}} for kind in BESIDE}
     rows = []
     for track, values in tracks.items():
         rows.append({"track": track, **values})
-        if track in ceiling["tracks"]:
-            rows.append({**dict.fromkeys(values, ""), "track": f"{track}, ceiling", **ceiling["tracks"][track]})
+        for kind, found in beside.items():
+            if track in found["tracks"]:
+                rows.append({**dict.fromkeys(values, ""), "track": f"{track}, {kind}", **found["tracks"][track]})
     if len(tracks) > 1:
         rows.append({"track": "mean", **head["mean"]})
-        # A mean over fewer tracks is no ceiling of that over all.
-        if len(ceiling["tracks"]) == len(tracks):
-            rows.append({**dict.fromkeys(head["mean"], ""), "track": "mean, ceiling", **ceiling["mean"]})
+        for kind, found in beside.items():
+            # A mean over fewer tracks is none beside that over all.
+            if len(found["tracks"]) == len(tracks):
+                rows.append({**dict.fromkeys(head["mean"], ""), "track": f"mean, {kind}", **found["mean"]})
     return rows
 
 

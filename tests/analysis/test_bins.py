@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from scipy import stats
-from sklearn.metrics import average_precision_score, roc_auc_score
+from scipy.spatial.distance import jensenshannon
+from sklearn.metrics import average_precision_score, brier_score_loss, mean_squared_error, r2_score, roc_auc_score
+from torchmetrics.functional.classification import binary_calibration_error
 
-from strandwise.analysis.bins import LEVELS, BinAnswers, judge_coverage, judge_labels
+from strandwise.analysis.bins import LEVELS, BinAnswers, judge_coverage, judge_labels, pearson_of_sums, sums_by_window
 from strandwise.layers import coverage_head, dense_head
 from strandwise.strand import unstranded
 
@@ -34,6 +37,9 @@ def test_labels_are_judged_over_all_bins_of_known_windows(column: int) -> None:
     metrics, _ = judge_labels(given, column)
     assert metrics["auroc"] == pytest.approx(roc_auc_score(truth, said))
     assert metrics["aupr"] == pytest.approx(average_precision_score(truth, said))
+    assert metrics["brier"] == pytest.approx(brier_score_loss(truth, said))
+    expected = binary_calibration_error(torch.from_numpy(said), torch.from_numpy(truth).long(), n_bins=10)
+    assert metrics["calibration_error"] == pytest.approx(float(expected), abs=1e-5)
 
 
 @pytest.mark.parametrize(("steps", "tolerance"), [(50, 1e-12), (None, 0.01)])
@@ -59,6 +65,41 @@ def test_coverage_is_judged_over_all_bins_of_known_windows(column: int) -> None:
     each = [np.corrcoef(x, y)[0, 1] for x, y in zip(truth, said, strict=True)]
     assert metrics["pearson_per_window"] == pytest.approx(np.mean(each), rel=1e-4)
     assert metrics["n"] == known.sum()
+    assert metrics["r_squared"] == pytest.approx(r2_score(truth.ravel(), said.ravel()), rel=1e-5)
+    scaled = said * truth.sum() / said.sum()
+    assert metrics["mse_scaled"] == pytest.approx(mean_squared_error(truth, scaled), rel=1e-5)
+    expected = np.mean(scaled - truth * np.log(scaled))
+    assert metrics["poisson_nll_scaled"] == pytest.approx(expected, rel=1e-5)
+    each = [jensenshannon(x, y, 2) for x, y in zip(truth, said, strict=True)]
+    assert metrics["jsd_per_window"] == pytest.approx(np.mean(each), rel=1e-5)
+    assert metrics["jsd_concatenated"] == pytest.approx(jensenshannon(truth.ravel(), said.ravel(), 2), rel=1e-5)
+
+
+def test_coverage_below_zero_or_of_empty_windows_has_a_distance_still() -> None:
+    given = answers("coverage")
+    given.measured[0, 0], given.measured[1, 0, :3] = 0, -5
+    metrics, _ = judge_coverage(given, 0)
+    truth, said = given.measured[:, 0].astype(float).clip(0), given.predicted[:, 0].astype(float)
+    each = [jensenshannon(x, y, 2) for x, y in zip(truth[1:], said[1:], strict=True)]
+    assert metrics["jsd_per_window"] == pytest.approx(np.mean(each), rel=1e-5)
+    assert metrics["jsd_concatenated"] == pytest.approx(jensenshannon(truth.ravel(), said.ravel(), 2), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["random", "far from zero", "constant", "one bin", "none"])
+def test_sums_of_any_windows_give_their_correlation(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    shape = {"one bin": (1, 1), "none": (0, 5)}.get(kind, (6, 5))
+    x, y = rng.normal(size=shape), rng.normal(size=shape)
+    if kind == "far from zero":
+        x, y = x + 1e4, y - 1e4
+    if kind == "constant":
+        x[:] = 0.1
+    sums = sums_by_window(x, y)
+    assert sums.shape == (len(x), 6)
+    for rows in ([0, 1, 1, 4], [2]) if len(x) > 1 else (list(range(len(x))),):
+        a, b = x[rows].ravel(), y[rows].ravel()
+        expected = np.nan if a.size < 2 or not np.ptp(a) else stats.pearsonr(a, b)[0]
+        assert pearson_of_sums(sums[rows].sum(0)) == pytest.approx(expected, rel=1e-7, nan_ok=True)
 
 
 def test_resampled_coverage_counts_windows_as_often_as_they_are_drawn() -> None:
@@ -77,9 +118,14 @@ def test_a_track_that_is_known_nowhere_or_does_not_vary_has_no_numbers() -> None
         metrics, statistics = judge_coverage(given, column)
         assert np.isnan(metrics["pearson"])
         assert np.isnan(metrics["pearson_per_window"])
+        assert np.isnan(metrics["r_squared"])
+        assert np.isnan(metrics["jsd_concatenated"]) == (column == 1)
+        assert np.isnan(metrics["mse_scaled"]) == (column == 1)
         assert np.isnan(statistics["pearson"](np.arange(WINDOWS if column == 0 else 0)))
     labels = answers("labels")
     labels.weights[:, 0] = 0
     metrics, statistics = judge_labels(labels, 0)
     assert np.isnan(metrics["auroc"])
+    assert np.isnan(metrics["brier"])
+    assert np.isnan(metrics["calibration_error"])
     assert np.isnan(statistics["aupr"](np.arange(0)))

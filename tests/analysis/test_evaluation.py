@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_curve, roc_auc_score
+from torchmetrics.functional.classification import binary_calibration_error
 
 from strandwise.analysis.evaluation import Evaluation, evaluate_windows
 from strandwise.data.windows import LabelledWindows
@@ -85,6 +86,18 @@ def test_metrics_are_those_of_sklearn(windows: LabelledWindows, evaluation: Eval
     for name, value in bound["mean"].items():
         assert value == pytest.approx(np.mean(collected[name]))
     assert set(bound["mean"]) == set(collected) - {"n", "positives"}
+
+
+def test_probabilities_are_held_against_shares_of_positives(windows: LabelledWindows, evaluation: Evaluation) -> None:
+    said = 1 / (1 + np.exp(-by_hand(predictor().network, windows.reader.gather(np.arange(120)), reverse=False)))
+    for c, track in enumerate(("t0", "t1")):
+        known = windows.weights[:, c] > 0
+        truth, found = windows.labels[known, c], evaluation.metrics["heads"]["bound"]["tracks"][track]
+        assert found["brier"] == pytest.approx(brier_score_loss(truth, said[known, c]))
+        expected = binary_calibration_error(
+            torch.from_numpy(said[known, c]), torch.from_numpy(truth).long(), n_bins=10, norm="l1"
+        )
+        assert found["calibration_error"] == pytest.approx(float(expected), abs=1e-5)
 
 
 def test_what_stands_in_the_record(windows: LabelledWindows, evaluation: Evaluation) -> None:
@@ -211,6 +224,9 @@ def test_a_track_that_cannot_be_judged(windows: LabelledWindows, how: str) -> No
     assert bound["tracks"]["t1"]["aupr"] is None
     assert bound["tracks"]["t1"]["positives"] == 0
     assert bound["tracks"]["t1"]["n"] == (120 if how == "one class" else 0)
+    # A probability can be right or wrong of one class, too.
+    assert (bound["tracks"]["t1"]["brier"] is None) == (how == "nothing known")
+    assert (bound["tracks"]["t1"]["calibration_error"] is None) == (how == "nothing known")
     assert bound["mean"]["auroc"] == bound["tracks"]["t0"]["auroc"]
     low, high = bound["ci"]["auroc"]
     assert low < bound["mean"]["auroc"] < high

@@ -45,7 +45,7 @@ def test_every_cell_is_there_once(finished) -> None:
     table = finished.store.read()
     counts = table.groupby(["data", "model", "strategy", "seed", "chosen_by"]).size()
     assert len(counts) == 2 * len(cells) == 20
-    assert set(counts) == {3 * 6 + 2 * 2 + 5}
+    assert set(counts) == {3 * 8 + 2 * 2 + 5}
     assert not table.duplicated(["data", "model", "strategy", "seed", "chosen_by", "metric", "track"]).any()
     assert finished.store.done(cells) == {cell.key for cell in cells}
     curves = finished.store.read(CURVES)

@@ -22,6 +22,7 @@ from strandwise.experiment.datasets import read_windows
 from strandwise.experiment.network import heads_of, output_bp
 from strandwise.genome import BigWig, Genome, write_bigwig
 from strandwise.models import STRATEGIES, WithBias
+from strandwise.screen import print_metrics
 from strandwise.sequence import decode
 
 Make = Callable[..., Experiment]
@@ -115,6 +116,36 @@ def test_it_learns_and_is_judged_by_what_others_compute(run: Run) -> None:
         assert metrics["counts"]["tracks"][track]["pearson"] == pytest.approx(stats.pearsonr(x, y)[0], rel=1e-4)
         assert metrics["counts"]["tracks"][track]["spearman"] == pytest.approx(stats.spearmanr(x, y)[0])
     assert run.metrics["strand"]["max_deviation"] < 1e-5
+
+
+def test_the_mean_of_all_profiles_is_a_baseline(run: Run) -> None:
+    windows = read_windows(run.experiment).split("test")
+    counts = OrderedBatches(windows, run.network.heads, len(windows))[0].targets["profile"].double().numpy()
+    head = run.metrics["heads"]["profile"]
+    found = head["baseline"]
+    assert "baseline" not in run.metrics["heads"]["counts"]
+    assert set(found["mean"]) == set(head["mean"])
+    for c, track in enumerate(("CTCF+", "CTCF-")):
+        profiles = counts[counts[:, c].sum(-1) > 0, c]
+        shape = np.mean([row / row.sum() for row in profiles], axis=0)
+        distance = [float(jensenshannon(row, shape, 2)) for row in profiles]
+        loss = [-stats.multinomial.logpmf(row, int(row.sum()), shape) for row in profiles]
+        assert found["tracks"][track]["jsd"] == pytest.approx(sum(distance) / len(distance), rel=1e-6)
+        assert found["tracks"][track]["nll"] == pytest.approx(sum(loss) / len(loss), rel=1e-6)
+        assert found["tracks"][track]["n"] == len(windows)
+    assert found["mean"]["jsd"] == pytest.approx(np.mean([values["jsd"] for values in found["tracks"].values()]))
+
+
+def test_the_baseline_is_printed_below_its_track(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    print_metrics(run.metrics)
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if "CTCF" in line or "mean" in line]
+    head = run.metrics["heads"]["profile"]
+    for line, track in zip(lines[1:4:2], ("CTCF+", "CTCF-"), strict=True):
+        assert f"{track}, baseline" in line
+        assert f"{head['baseline']['tracks'][track]['jsd']:.3f}" in line
+    assert "mean, baseline" in out
+    assert "Baseline: what the mean of all measured profiles scores" in out
 
 
 def test_the_profile_follows_the_site(make: Make, tmp_path: Path) -> None:
@@ -300,7 +331,7 @@ def test_bigwigs_at_intervals(run: Run, tmp_path: Path) -> None:
 
 def test_a_page_is_written(run: Run) -> None:
     text = write_report([run]).read_text()
-    for word in ("CTCF+", "Jensen", "Pearson"):
+    for word in ("CTCF+", "Jensen", "Pearson", "CTCF+, baseline", "Mean baseline", "the mean of all measured profiles"):
         assert word in text
     record = json.loads((run.path / "metrics.json").read_text())
     assert math.isfinite(record["heads"]["profile"]["mean"]["jsd"])

@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
+from sklearn.metrics import r2_score
 
 from strandwise.data.batches import TARGET, TrainingBatches
 from strandwise.data.simulation import SimulatedGenome
@@ -19,6 +20,7 @@ from strandwise.errors import ConfigError, InputError, StrandwiseError
 from strandwise.experiment import Experiment, Run, check, evaluate, predict, train, write_report
 from strandwise.experiment.datasets import read_windows
 from strandwise.genome import BigWig, Genome, write_bigwig
+from strandwise.scores.profiles import PROFILE_METRICS
 
 Make = Callable[..., Experiment]
 FIRST = {"plus": "signal/CTCF.alpha.plus.bw", "minus": "signal/CTCF.alpha.minus.bw"}
@@ -88,12 +90,14 @@ def test_the_ceiling_is_what_scipy_says_of_two_files(run: Run, simulated: Simula
         each = [jensenshannon(a, b, base=2) for a, b in zip(x, y, strict=True) if a.any() and b.any()]
         assert 10 < len(each) < len(x)
         found = profile["tracks"][f"CTCF{sign}"]
-        assert found == {"jsd": pytest.approx(np.mean(each), rel=1e-6), "n": len(x)}
+        assert set(found) == {*PROFILE_METRICS, "n"}
+        assert (found["jsd"], found["n"]) == (pytest.approx(np.mean(each), rel=1e-6), len(x))
         a, b = (np.log1p(values.sum(1)) for values in (x, y))
         found = totals["tracks"][f"CTCF{sign}"]
         assert found["pearson"] == pytest.approx(stats.pearsonr(a, b)[0], rel=1e-6)
         assert found["spearman"] == pytest.approx(stats.spearmanr(a, b)[0], rel=1e-6)
         assert found["mse"] == pytest.approx(np.mean((a - b) ** 2), rel=1e-6)
+        assert found["r_squared"] == pytest.approx(r2_score(a, b), rel=1e-6)
         assert "nll" not in profile["tracks"][f"CTCF{sign}"]
     assert totals["mean"]["pearson"] == pytest.approx(
         np.mean([totals["tracks"][track]["pearson"] for track in ("CTCF+", "CTCF-")])
@@ -132,9 +136,16 @@ def test_coverage_has_a_ceiling_too(make: Make, simulated: SimulatedGenome, tmp_
         assert found["spearman"] == pytest.approx(stats.spearmanr(x.ravel(), y.ravel())[0], rel=1e-5)
         assert found["mse"] == pytest.approx(np.mean((x - y) ** 2), rel=1e-5)
         assert "poisson_nll" not in found
+        assert "poisson_nll_scaled" not in found
+        assert found["r_squared"] == pytest.approx(r2_score(x.ravel(), y.ravel()), rel=1e-5)
+        scaled = y * x.sum() / y.sum()
+        assert found["mse_scaled"] == pytest.approx(np.mean((x - scaled) ** 2), rel=1e-5)
         if bin_bp == 8:
             each = [np.corrcoef(a, b)[0, 1] for a, b in zip(x, y, strict=True) if np.ptp(a) and np.ptp(b)]
             assert found["pearson_per_window"] == pytest.approx(np.mean(each), rel=1e-5)
+            each = [jensenshannon(a, b, base=2) for a, b in zip(x, y, strict=True) if a.any() and b.any()]
+            assert found["jsd_per_window"] == pytest.approx(np.mean(each), rel=1e-5)
+            assert found["jsd_concatenated"] == pytest.approx(jensenshannon(x.ravel(), y.ravel(), base=2), rel=1e-5)
 
 
 def test_a_replicate_equal_to_the_first_is_perfect(make: Make, simulated: SimulatedGenome, tmp_path: Path) -> None:
@@ -143,8 +154,10 @@ def test_a_replicate_equal_to_the_first_is_perfect(make: Make, simulated: Simula
         (tmp_path / f"{strand}.bw").write_bytes((simulated.folder / path).read_bytes())
     run = train(make(targets=[{**CTCF, **copies}]), tmp_path / "run")
     found = evaluate(run)["heads"]
-    assert found["profile"]["ceiling"]["mean"] == {"jsd": 0.0}
-    assert found["counts"]["ceiling"]["mean"] == {"pearson": pytest.approx(1), "spearman": pytest.approx(1), "mse": 0}
+    perfect = dict.fromkeys(("normalised_jsd", "profile_pearson", "profile_spearman"), pytest.approx(1))
+    assert found["profile"]["ceiling"]["mean"] == dict.fromkeys(PROFILE_METRICS, 0.0) | perfect
+    perfect = dict.fromkeys(("pearson", "spearman", "r_squared"), pytest.approx(1))
+    assert found["counts"]["ceiling"]["mean"] == {"mse": 0} | perfect
 
 
 def test_it_is_in_the_check_the_report_and_the_bed(

@@ -69,6 +69,21 @@ def make_run():
 
 
 @pytest.fixture
+def make_calibrated():
+    """Return a function that builds a run whose predictions are probabilities, and judged as such."""
+
+    def make(tracks=("CTCF", "SPI1"), **changes):
+        run = build(tracks=tracks, **changes)
+        said = {f"pred/{track}": 1 / (1 + np.exp(-run.predictions[f"pred/{track}"])) for track in tracks}
+        head, scores = run.metrics["heads"]["binding"], {"brier": 0.123, "calibration_error": 0.0456}
+        judged = {track: values | scores for track, values in head["tracks"].items()}
+        metrics = {**run.metrics, "heads": {"binding": {**head, "tracks": judged}}}
+        return build(tracks=tracks, **changes | {"metrics": metrics, "predictions": run.predictions.assign(**said)})
+
+    return make
+
+
+@pytest.fixture
 def hostile_run():
     """A run with a hostile name in every place that takes a string from outside."""
     clean = build(tracks=(HOSTILE, "<b>bold</b>&amp;"))

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score
 
 from strandwise.report import figures
@@ -23,6 +24,19 @@ def test_a_drawn_curve_has_the_area_of_its_predictions(make_run):
     area = np.trapezoid(curve["y"], curve["x"])
     assert area == pytest.approx(roc_auc_score(*run.labelled("CTCF")), abs=1e-3)
     assert (curve["name"], curve["meta"]) == ("CTCF", 0)
+
+
+def test_reliability_lies_where_scikit_learn_finds_it(make_calibrated):
+    run = make_calibrated(tracks=("CTCF", "SPI1"))
+    series = [(i, track, run.reliability(track)) for i, track in enumerate(run.tracks)]
+    figure = figures.reliability_figure("reliability", series)
+    calibrated, first, second = figure["traces"]
+    bound, predicted = calibration_curve(*run.labelled("CTCF"), n_bins=10)
+    assert first["x"] == pytest.approx(predicted, abs=1e-5)
+    assert first["y"] == pytest.approx(bound, abs=1e-5)
+    assert sum(int(text.split()[0]) for text in first["text"]) == 200
+    assert calibrated["x"] == calibrated["y"] == [0, 1]
+    assert (first["meta"], second["meta"], second["name"]) == (0, 1, "SPI1")
 
 
 def test_many_tracks_are_thinned_from_best_to_worst(make_run):

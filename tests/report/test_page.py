@@ -39,6 +39,22 @@ def test_numbers_on_the_page_are_those_given(page_of, make_run):
     assert "interval 0.851 to 0.892" in page_of(run)
 
 
+def test_probabilities_have_a_reliability_diagram_with_its_numbers(page_of, make_run, make_calibrated):
+    page = page_of(make_calibrated())
+    figure = next(figure for figure in figures_of(page) if figure["id"] == "reliability")
+    assert [trace["name"] for trace in figure["traces"]] == ["calibrated", "CTCF", "SPI1"]
+    assert re.search(r'id="reliability" role="img" aria-label="Reliability diagram of CTCF, SPI1: [^"]+"', page)
+    table = page.split("Reliability in numbers")[1].split("</table>")[0]
+    assert table.count('<th scope="row">CTCF') == len(figure["traces"][1]["x"])
+    for word in ("Brier score", "Calibration error", "0.123", "0.046"):
+        assert word in page
+    identities = re.findall(r'<[^<>]* id="([^"]+)"', page.split("<script>")[0])
+    assert len(identities) == len(set(identities))
+    assert page.count("<table") == page.count("<caption")
+    # What was judged by ranks alone has none.
+    assert "Reliability" not in page_of(make_run())
+
+
 def test_a_hostile_name_never_reaches_the_page_as_markup(page_of, hostile_run):
     page = page_of(hostile_run)
     assert HOSTILE not in page

@@ -28,6 +28,16 @@ def test_strands_are_none_where_they_were_not_measured(make_run):
     assert empty.strands("CTCF") is None
 
 
+def test_reliability_is_that_of_known_windows_and_of_probabilities_alone(make_run, make_calibrated):
+    run = make_calibrated(tracks=("CTCF",))
+    table = run.reliability("CTCF")
+    assert table[:, 2].sum() == 200
+    assert (table[:, :2] >= 0).all()
+    assert (table[:, :2] <= 1).all()
+    assert make_run().reliability("CTCF") is None
+    assert run.reliability("other") is None
+
+
 @pytest.mark.parametrize("metrics", [{}, {"schema_version": 2, "heads": {}}, {"schema_version": 1}])
 def test_another_schema_of_metrics_is_refused(make_run, metrics):
     with pytest.raises(InputError, match="a run: metrics have schema version"):

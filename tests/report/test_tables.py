@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from strandwise.report.tables import data_table, interval_text, metric_table, strand_table
+from strandwise.report.tables import data_table, interval_text, metric_table, reliability_table, strand_table
 
 
 def test_a_metric_table_has_a_row_a_track_and_their_mean(make_run):
@@ -27,6 +27,31 @@ def test_a_metric_table_sets_the_ceiling_below_its_track(make_run):
     table = metric_table(run, "binding")
     assert [row.name for row in table.rows][-2:] == ["Mean ceiling", "Mean"]
     assert [cell.text for cell in table.rows[-2].cells] == ["", "", "0.950", ""]
+
+
+def test_a_metric_table_sets_the_baseline_above_the_ceiling(make_run):
+    run = make_run()
+    for kind, score in (("baseline", 0.55), ("ceiling", 0.95)):
+        values = {"auroc": score, "n": 200.0}
+        tracks = dict.fromkeys(run.tracks, values)
+        run.metrics["heads"]["binding"][kind] = {"tracks": tracks, "mean": {"auroc": score}}
+    table = metric_table(run, "binding")
+    names = ["CTCF", "CTCF, baseline", "CTCF, ceiling", "SPI1", "SPI1, baseline", "SPI1, ceiling"]
+    assert [row.name for row in table.rows] == [*names, "Mean baseline", "Mean ceiling", "Mean"]
+    assert [cell.text for cell in table.rows[1].cells] == ["200", "", "0.550", ""]
+    assert table.rows[-3].cells[2].text == "0.550"
+    assert "; baseline: what the mean of all measured profiles scores" in table.caption
+    assert "; ceiling: what the second replicate scores" in table.caption
+
+
+def test_reliability_in_numbers(make_calibrated):
+    run = make_calibrated()
+    table = reliability_table(run, ["SPI1", "CTCF"])
+    assert table.columns == ["Windows", "Mean prediction", "Share positive"]
+    assert table.rows[0].name == "SPI1"
+    expected = [*run.reliability("SPI1"), *run.reliability("CTCF")]
+    shown = [[float(cell.exact) for cell in row.cells] for row in table.rows]
+    assert shown == pytest.approx(np.array(expected)[:, [2, 0, 1]])
 
 
 def test_the_strand_table_agrees_with_scipy(make_run):

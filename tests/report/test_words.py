@@ -3,7 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from strandwise.analysis.ceiling import CEILINGS
 from strandwise.report.words import (
+    METRICS,
     any_cell,
     count_cell,
     decimal,
@@ -14,6 +16,9 @@ from strandwise.report.words import (
     strategy_name,
     why_missing,
 )
+from strandwise.scores.calibration import calibration_metrics
+from strandwise.scores.profiles import PROFILE_METRICS
+from strandwise.scores.regression import scaled_metrics
 
 
 @pytest.mark.parametrize(
@@ -74,6 +79,15 @@ def test_losses_and_deviations_are_better_when_low():
         False,
         False,
     ]
+
+
+def test_every_metric_that_is_computed_has_a_name_and_a_better_end():
+    ends = {name: higher_is_better(name) for name in [*PROFILE_METRICS, *CEILINGS]}
+    lower = {"jsd", "jsd_smoothed", "divergence_smoothed", "profile_mse", "mse", "mse_scaled"}
+    assert {name for name, higher in ends.items() if not higher} == lower | {"jsd_per_window", "jsd_concatenated"}
+    names = [*ends, *calibration_metrics([0, 1], [0.1, 0.9]), *scaled_metrics([1, 2], [1, 3])]
+    assert [name for name in names if name not in METRICS] == []
+    assert not any(map(higher_is_better, ("brier", "calibration_error", "poisson_nll_scaled")))
 
 
 def test_nested_tables_become_rows():

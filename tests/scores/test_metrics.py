@@ -89,6 +89,15 @@ def test_only_the_order_of_predictions_matters(case):
     assert classification_metrics(labels, predictions) == classification_metrics(labels, np.arctan(predictions))
 
 
+@pytest.mark.parametrize("constant", [0.0, 0.3, -7.0, 1e300])
+def test_constant_predictions_rank_nothing(constant):
+    labels, predictions = [0, 1, 0, 0], [constant] * 4
+    assert auroc(labels, predictions) == roc_auc_score(labels, predictions) == 0.5
+    assert aupr(labels, predictions) == average_precision_score(labels, predictions) == 0.25
+    assert recall_at_fdr(labels, predictions, 0.75) == 1
+    assert recall_at_fdr(labels, predictions, 0.5) == 0
+
+
 @pytest.mark.parametrize("scores", [[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]])
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_alone_has_no_metric(label, scores):

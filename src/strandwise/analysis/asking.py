@@ -1,5 +1,6 @@
 """A model asked for both strands of windows, and held against what was measured there."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import tee
 
@@ -13,7 +14,7 @@ from strandwise.data.windows import LabelledWindows
 from strandwise.layers import Head
 from strandwise.prediction import Predictor
 from strandwise.scores.losses import nll_of_profiles
-from strandwise.scores.profiles import jensen_shannon
+from strandwise.scores.profiles import profile_metrics
 from strandwise.strand import revcomp
 
 BATCH = 512
@@ -33,8 +34,9 @@ class Answers:
         reverse: the same for the reverse complement of each window, as the model gives them.
         targets: labels, or total counts; ``(windows, tracks)``.
         weights: 0 where a target is not known; ``(windows, tracks)``.
-        distance: Jensen-Shannon distance of each profile, ``(windows, tracks)``; None without profiles.
-        loss: multinomial negative log-likelihood of each profile, ``(windows, tracks)``; empty without profiles.
+        shapes: by name what `compare_shapes` says of each profile, ``(windows, tracks)``; empty without profiles.
+        mean_shape: the mean over windows of what share of the counts each position has, ``(tracks, positions)``; None
+            without profiles.
         max_deviation: the largest difference between strands over all heads, |d| / (1 + max|f|) on logits.
         mean_deviation: the mean difference, on the same scale, of the head where it is largest.
     """
@@ -45,8 +47,8 @@ class Answers:
     reverse: Tensor
     targets: NDArray[np.float64]
     weights: NDArray[np.float32]
-    distance: NDArray[np.float64] | None
-    loss: NDArray[np.float64]
+    shapes: dict[str, NDArray[np.float64]]
+    mean_shape: NDArray[np.float64] | None
     max_deviation: float
     mean_deviation: float
 
@@ -77,6 +79,54 @@ class Deviation:
         return self.total / self.count / (1 + self.scale)
 
 
+def compare_shapes(head: Head, logits: Tensor, counts: Tensor) -> dict[str, NDArray[np.float64]]:
+    """Return how close predicted profiles come to measured ones, by name ``(windows, tracks)``.
+
+    Args:
+        head: that says how counts are spread.
+        logits: what it says, ``(windows, tracks, positions)``.
+        counts: of that shape.
+
+    Returns:
+        What `profile_metrics` gives, and ``nll``, the multinomial negative log-likelihood; nan where there is no count.
+    """
+    logits, counts = logits.double(), counts.double()
+    losses = torch.where(counts.sum(-1) > 0, nll_of_profiles(logits, counts), torch.nan)
+    return profile_metrics(counts.numpy(), head.activate(logits).numpy()) | {"nll": losses.numpy()}
+
+
+def joined(parts: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    """Return the arrays of batches, by name, one after another."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+
+
+class MeanShape:
+    """Measured profiles added up batch by batch, each counting once however high it is."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+        self.n: Tensor | None = None
+
+    def add(self, counts: Tensor, weights: Tensor) -> None:
+        """Take the counts of a batch ``(windows, tracks, positions)``; not those of weight 0, or without a count."""
+        sums = counts.double().sum(-1, keepdim=True)
+        known = (sums > 0) & (weights > 0).unsqueeze(-1)
+        shares = torch.where(known, counts / torch.where(known, sums, 1.0), 0.0).sum(0)
+        n = known.sum(0)
+        self.total = shares if self.total is None else self.total + shares
+        self.n = n if self.n is None else self.n + n
+
+    @property
+    def shares(self) -> NDArray[np.float64] | None:
+        """The mean share of each position, ``(tracks, positions)``; 0 for a track without a profile."""
+        return None if self.total is None or self.n is None else (self.total / self.n.clamp(min=1)).numpy()
+
+
+def profile_batch(input_bp: int, tracks: int) -> int:
+    """Return how many windows are judged at a time where whole profiles are."""
+    return max(1, min(BATCH, PROFILE_VALUES // (input_bp * tracks)))
+
+
 def ask(predictor: Predictor, windows: LabelledWindows) -> Answers:
     """Ask a model for windows and their reverse complements.
 
@@ -85,12 +135,12 @@ def ask(predictor: Predictor, windows: LabelledWindows) -> Answers:
         windows: at least one, with what its heads are compared with.
     """
     heads, profile = predictor.network.heads, predictor.profile
-    size = BATCH if profile is None else max(1, min(BATCH, PROFILE_VALUES // (windows.input_bp * len(profile.tracks))))
+    size = BATCH if profile is None else profile_batch(windows.input_bp, len(profile.tracks))
     starts = range(0, len(windows), size)
     read = (read_batch(windows, heads, np.arange(at, min(at + size, len(windows)))) for at in starts)
     deviations = {head.name: Deviation(head) for head in heads}
     columns: dict[str, list[Tensor]] = {name: [] for name in ("forward", "reverse", "targets", "weights")}
-    distances, losses = [], []
+    shapes, mean_shape = [], MeanShape()
     ahead, here = tee(read)
     asked = predictor.both_strands(batch.inputs for batch in ahead)
     for batch, (forward, reverse) in zip(here, asked, strict=True):
@@ -105,10 +155,9 @@ def ask(predictor: Predictor, windows: LabelledWindows) -> Answers:
         ):
             columns[key].append(value)
         if profile is not None:
-            logits, counts = forward[profile.name].double(), batch.targets[profile.name].double()
-            distances.append(jensen_shannon(counts.numpy(), profile.activate(logits).numpy()))
-            known = counts.sum(-1) > 0
-            losses.append(torch.where(known, nll_of_profiles(logits, counts), torch.nan).numpy())
+            counts = batch.targets[profile.name]
+            shapes.append(compare_shapes(profile, forward[profile.name], counts))
+            mean_shape.add(counts, batch.weights[profile.name])
     whole = {key: torch.cat(parts) for key, parts in columns.items()}
     worst = max(deviations.values(), key=lambda each: each.max)
     return Answers(
@@ -118,8 +167,8 @@ def ask(predictor: Predictor, windows: LabelledWindows) -> Answers:
         whole["reverse"],
         whole["targets"].double().numpy(),
         whole["weights"].numpy(),
-        np.concatenate(distances) if distances else None,
-        np.concatenate(losses) if losses else np.zeros((0, 0)),
+        joined(shapes),
+        mean_shape.shares,
         worst.max,
         worst.mean,
     )

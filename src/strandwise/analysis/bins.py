@@ -14,8 +14,17 @@ from strandwise.data.windows import LabelledWindows
 from strandwise.layers import Head
 from strandwise.prediction import Predictor
 from strandwise.scores.bootstrap import Statistic, auroc_of_counts, average_precision_of_counts
+from strandwise.scores.calibration import calibration_metrics
 from strandwise.scores.metrics import classification_metrics
-from strandwise.scores.regression import mean_squared_error, pearson, poisson_nll, spearman
+from strandwise.scores.profiles import jensen_shannon
+from strandwise.scores.regression import (
+    mean_squared_error,
+    pearson,
+    poisson_nll,
+    r_squared,
+    scaled_metrics,
+    spearman,
+)
 
 VALUES = 1 << 22
 """Numbers that a model is asked for at a time."""
@@ -81,8 +90,8 @@ def judge_labels(answers: BinAnswers, column: int) -> tuple[dict[str, float], di
     """
     known = answers.weights[:, column] > 0
     labels, predicted = answers.measured[known, column], answers.predicted[known, column]
-    metrics = classification_metrics(labels.ravel(), predicted.ravel(), np.ones(labels.size))
-    return metrics, resampled_bins(labels, predicted)
+    x, y = labels.ravel(), predicted.ravel()
+    return classification_metrics(x, y) | calibration_metrics(x, y), resampled_bins(labels, predicted)
 
 
 def resampled_bins(labels: NDArray, predicted: NDArray) -> dict[str, Statistic]:
@@ -102,25 +111,57 @@ def resampled_bins(labels: NDArray, predicted: NDArray) -> dict[str, Statistic]:
 def judge_coverage(answers: BinAnswers, column: int) -> tuple[dict[str, float], dict[str, Statistic]]:
     """Return the metrics of coverage of one track over all bins, and those that can be resampled by window.
 
-    `pearson_per_window` is the mean over windows in which both vary.
+    `pearson_per_window` is the mean over windows in which both vary. `jsd_per_window` is the mean Jensen-Shannon
+    distance over windows that have signal, `jsd_concatenated` that of all windows as one; coverage below 0 counts as 0.
     """
     known = answers.weights[:, column] > 0
     measured, predicted = answers.measured[known, column], answers.predicted[known, column]
     x, y = measured.ravel(), predicted.ravel()
-    sums = _sums_by_window(measured, predicted)
-    each = np.array([_pearson_of_sums(row) for row in sums])
+    sums = sums_by_window(measured, predicted)
+    each = np.array([pearson_of_sums(row) for row in sums])
     metrics = {
         "pearson": pearson(x, y),
         "spearman": spearman(x, y),
         "mse": mean_squared_error(x, y),
+        "r_squared": r_squared(x, y),
         "poisson_nll": poisson_nll(x, y),
+        **scaled_metrics(x, y),
         "pearson_per_window": _mean(each),
+        "jsd_per_window": _mean(np.asarray(jensen_shannon(measured.clip(0), predicted.clip(0)))),
+        "jsd_concatenated": float(jensen_shannon(x.clip(0), y.clip(0))),
         "n": float(known.sum()),
     }
     return metrics, {
-        "pearson": lambda rows: _pearson_of_sums(sums[rows].sum(0)),
+        "pearson": lambda rows: pearson_of_sums(sums[rows].sum(0)),
         "pearson_per_window": lambda rows: _mean(each[rows]),
     }
+
+
+def sums_by_window(x: NDArray, y: NDArray) -> NDArray[np.float64]:
+    """Return what the Pearson correlation over any of the windows needs of each, ``(windows, 6)``.
+
+    Bins and the sums of x, y, x*x, y*y and x*y, about the means of all, so that squares do not swamp what varies.
+
+    Args:
+        x: measured, ``(windows, bins)``.
+        y: predicted, ``(windows, bins)``.
+    """
+    x, y = (values - (values.mean(dtype=np.float64) if values.size else 0.0) for values in (x, y))
+    ones = np.full(len(x), x.shape[-1], dtype=np.float64)
+    return np.stack([ones, x.sum(-1), y.sum(-1), (x * x).sum(-1), (y * y).sum(-1), (x * y).sum(-1)], axis=1)
+
+
+def pearson_of_sums(sums: NDArray[np.float64]) -> float:
+    """Return the Pearson correlation of sums as `sums_by_window` gives them, ``(6,)``: of one window or added up.
+
+    Nan for fewer than two bins, or where either is constant.
+    """
+    n, x, y, xx, yy, xy = sums
+    spread = (n * xx - x * x) * (n * yy - y * y)
+    # Of constants rounding leaves a little more than nothing.
+    if n < 2 or (n * xx - x * x) <= 1e-12 * n * xx or (n * yy - y * y) <= 1e-12 * n * yy:
+        return float("nan")
+    return float(np.clip((n * xy - x * y) / np.sqrt(spread), -1, 1))
 
 
 def _counts_by_window(labels: NDArray, predicted: NDArray) -> NDArray[np.int32]:
@@ -134,22 +175,6 @@ def _counts_by_window(labels: NDArray, predicted: NDArray) -> NDArray[np.int32]:
     step = np.searchsorted(edges, predicted.ravel(), side="right").reshape(n, -1)
     code = (np.arange(n)[:, None] * 2 + labels.astype(np.int64)) * steps + step
     return np.bincount(code.ravel(), minlength=2 * n * steps).reshape(n, 2, steps).astype(np.int32)
-
-
-def _sums_by_window(x: NDArray, y: NDArray) -> NDArray[np.float64]:
-    # About the means of all, so that squares do not swamp what varies.
-    x, y = (values - (values.mean(dtype=np.float64) if values.size else 0.0) for values in (x, y))
-    ones = np.full(len(x), x.shape[-1], dtype=np.float64)
-    return np.stack([ones, x.sum(-1), y.sum(-1), (x * x).sum(-1), (y * y).sum(-1), (x * y).sum(-1)], axis=1)
-
-
-def _pearson_of_sums(sums: NDArray[np.float64]) -> float:
-    n, x, y, xx, yy, xy = sums
-    spread = (n * xx - x * x) * (n * yy - y * y)
-    # Of constants rounding leaves a little more than nothing.
-    if n < 2 or (n * xx - x * x) <= 1e-12 * n * xx or (n * yy - y * y) <= 1e-12 * n * yy:
-        return float("nan")
-    return float(np.clip((n * xy - x * y) / np.sqrt(spread), -1, 1))
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from strandwise.analysis.asking import joined
 from strandwise.data.batches import TARGET, signal_of
 from strandwise.data.windows import REPLICATE, LabelledWindows
 from strandwise.errors import InputError
 from strandwise.layers import Head
-from strandwise.scores.profiles import jensen_shannon
+from strandwise.scores.profiles import PROFILE_METRICS, profile_metrics
 
-CEILINGS = ("jsd", "pearson", "spearman", "mse", "pearson_per_window", "n")
+CEILINGS = (
+    *PROFILE_METRICS,
+    *("pearson", "spearman", "mse", "r_squared", "mse_scaled"),
+    *("pearson_per_window", "jsd_per_window", "jsd_concatenated", "n"),
+)
 """Metrics that a replicate has as a prediction; no likelihood, by which nothing may be where it holds nothing."""
 
 _VALUES = 1 << 22
@@ -24,13 +29,13 @@ class Replicate:
     Attributes:
         amounts: total counts or means ``(windows, tracks)``, or means of bins ``(windows, tracks, bins)``.
         weights: 0 where a track is not known in both replicates; ``(windows, tracks)``.
-        distance: Jensen-Shannon distance of its profile from that of the first, ``(windows, tracks)``; nan where
-            either has no count, None without profiles.
+        shapes: by name how close its profile comes to that of the first, ``(windows, tracks)``, see `profile_metrics`;
+            nan where either has no count, empty without profiles.
     """
 
     amounts: NDArray[np.float64]
     weights: NDArray[np.float32]
-    distance: NDArray[np.float64] | None
+    shapes: dict[str, NDArray[np.float64]]
 
 
 def ask_replicate(windows: LabelledWindows, head: Head, *, profiles: bool) -> Replicate | None:
@@ -48,7 +53,7 @@ def ask_replicate(windows: LabelledWindows, head: Head, *, profiles: bool) -> Re
     if reader is None:
         return None
     size = max(1, _VALUES // (windows.input_bp * len(head.tracks)))
-    amounts, weights, distances = [], [], []
+    amounts, weights, shapes = [], [], []
     for at in range(0, len(windows), size):
         rows = np.arange(at, min(at + size, len(windows)))
         first, second = windows.signals[TARGET].gather(rows), reader.gather(rows)
@@ -61,5 +66,5 @@ def ask_replicate(windows: LabelledWindows, head: Head, *, profiles: bool) -> Re
         amounts.append(signal_of(second.values, head).double().numpy())
         weights.append((first.weights * second.weights).numpy())
         if profiles:
-            distances.append(jensen_shannon(first.values.numpy(), second.values.numpy()))
-    return Replicate(np.concatenate(amounts), np.concatenate(weights), np.concatenate(distances) if profiles else None)
+            shapes.append(profile_metrics(first.values.numpy(), second.values.numpy()))
+    return Replicate(np.concatenate(amounts), np.concatenate(weights), joined(shapes))

@@ -10,13 +10,15 @@ import pandas as pd
 from strandwise.analysis.asking import Answers, ask
 from strandwise.analysis.bins import BinAnswers, ask_bins, judge_coverage, judge_labels
 from strandwise.analysis.ceiling import CEILINGS, Replicate, ask_replicate
+from strandwise.analysis.mean_shape import ask_mean_shape
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.layers import Head
 from strandwise.prediction import Predictor, prediction_columns
 from strandwise.scores.bootstrap import Statistic, block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
+from strandwise.scores.calibration import calibration_metrics
 from strandwise.scores.metrics import classification_metrics, mean_over_tracks
-from strandwise.scores.regression import mean_squared_error, pearson, poisson_nll, spearman
+from strandwise.scores.regression import mean_squared_error, pearson, poisson_nll, r_squared, scaled_metrics, spearman
 
 BLOCK_BP = 100_000
 
@@ -42,10 +44,11 @@ def evaluate_windows(
 ) -> Evaluation:
     """Judge a model on windows.
 
-    Labels: AUROC, AUPR and recall at fixed false discovery rates, over windows or over their bins. Profiles: the
-    distance of each from the measured one, and the correlation of log(1 + total counts). Coverage: correlations,
-    error and Poisson log-loss over all bins. Strand deviation for all. Where targets have a replicate, the same
-    formulas for it in the place of the prediction: the experimental ceiling.
+    Labels: AUROC, AUPR, recall at fixed false discovery rates, Brier score and calibration error, over windows or over
+    their bins. Profiles: how close each comes to the measured one, the same of their mean shape as a baseline, and the
+    correlation of log(1 + total counts). Coverage: correlations, errors, Poisson log-loss and distances over all bins.
+    Strand deviation for all. Where targets have a replicate, the same formulas for it in the place of the prediction:
+    the experimental ceiling.
 
     Intervals are 95 % percentile intervals of the mean over tracks, from a bootstrap over stretches of
     100 kb (over single sequences where they have no coordinates).
@@ -71,16 +74,20 @@ def evaluate_windows(
         judge = {"labels": _judge_labels, "mean": _judge_means}.get(answers.head.target, _judge_signal)
         all_judged, table = judge(answers), _table(windows, answers)
     second = ask_replicate(windows, answers.head, profiles=isinstance(answers, Answers) and answers.profile is not None)
-    ceilings = {} if second is None else _ceilings(answers, second)
+    beside = {
+        "baseline": _baselines(windows, answers) if isinstance(answers, Answers) else {},
+        "ceiling": {} if second is None else _ceilings(answers, second),
+    }
     blocks, said = _blocks(windows.frame, seed, resamples)
     heads: dict[str, Any] = {}
     for judged in all_judged:
         mean = mean_over_tracks(judged.tracks)
         intervals = _intervals(judged.resampled, answers.weights, blocks, seed, resamples)
         heads[judged.head.name] = {"tracks": _plain(judged.tracks), "mean": _plain(mean), "ci": intervals}
-        ceiling = ceilings.get(judged.head.name)
-        if ceiling:
-            heads[judged.head.name]["ceiling"] = {"tracks": _plain(ceiling), "mean": _plain(mean_over_tracks(ceiling))}
+        for name, by_head in beside.items():
+            tracks = by_head.get(judged.head.name)
+            if tracks:
+                heads[judged.head.name][name] = {"tracks": _plain(tracks), "mean": _plain(mean_over_tracks(tracks))}
     metrics = {
         "schema_version": 1,
         "split": split,
@@ -117,10 +124,15 @@ def _judge_bins(answers: BinAnswers) -> _Judged:
 
 def _judge_means(answers: Answers) -> list[_Judged]:
     predicted = answers.head.activate(answers.forward.double()).numpy()
-    judged = _judge_amounts(answers.head, answers.targets, predicted, answers.weights)
-    for c, track in enumerate(answers.head.tracks):
-        judged.tracks[track]["poisson_nll"] = poisson_nll(answers.targets[:, c], predicted[:, c], answers.weights[:, c])
-    return [judged]
+    return [_judge_coverage(answers.head, answers.targets, predicted, answers.weights)]
+
+
+def _judge_coverage(head: Head, measured: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> _Judged:
+    judged = _judge_amounts(head, measured, predicted, weights)
+    for c, track in enumerate(head.tracks):
+        given = measured[:, c], predicted[:, c], weights[:, c]
+        judged.tracks[track] |= {"poisson_nll": poisson_nll(*given), **scaled_metrics(*given)}
+    return judged
 
 
 def _judge_amounts(head: Head, measured: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> _Judged:
@@ -128,8 +140,13 @@ def _judge_amounts(head: Head, measured: np.ndarray, predicted: np.ndarray, weig
     for c, track in enumerate(head.tracks):
         known = weights[:, c] > 0
         x, y = measured[known, c], predicted[known, c]
-        scores = {"pearson": pearson(x, y), "spearman": spearman(x, y), "mse": mean_squared_error(x, y)}
-        tracks[track] = scores | {"n": float(known.sum())}
+        tracks[track] = {
+            "pearson": pearson(x, y),
+            "spearman": spearman(x, y),
+            "mse": mean_squared_error(x, y),
+            "r_squared": r_squared(x, y),
+            "n": float(known.sum()),
+        }
         resampled["pearson"].append(_of_pairs(pearson, x, y))
         resampled["spearman"].append(_of_pairs(spearman, x, y))
     return _Judged(head, tracks, resampled)
@@ -142,23 +159,41 @@ def _judge_labels(answers: Answers) -> list[_Judged]:
     for c, track in enumerate(answers.head.tracks):
         tracks[track] = classification_metrics(targets[:, c], predicted[:, c], weights[:, c])
         known = weights[:, c] > 0
+        y, p = targets[known, c], predicted[known, c]
+        tracks[track] |= calibration_metrics(y, p)
         for name, statistic in (("auroc", resampled_auroc), ("aupr", resampled_aupr)):
-            resampled[name].append(statistic(targets[known, c], predicted[known, c]))
+            resampled[name].append(statistic(y, p))
     return [_Judged(answers.head, tracks, resampled)]
 
 
 def _judge_signal(answers: Answers) -> list[_Judged]:
     counts, predicted = np.log1p(answers.targets), answers.forward.double().numpy()
     totals = _judge_amounts(answers.head, counts, predicted, answers.weights)
-    if answers.profile is None or answers.distance is None:
+    if answers.profile is None:
         return [totals]
-    shapes, resampled = dict[str, dict[str, float]](), dict[str, list[Statistic]](jsd=[])
-    for c, track in enumerate(answers.profile.tracks):
-        known = answers.weights[:, c] > 0
-        distance, loss = answers.distance[known, c], answers.loss[known, c]
-        shapes[track] = {"jsd": _mean(distance), "nll": _mean(loss), "n": float(known.sum())}
-        resampled["jsd"].append(_of_mean(distance))
-    return [_Judged(answers.profile, shapes, resampled), totals]
+    distance = answers.shapes["jsd"]
+    known = [answers.weights[:, c] > 0 for c in range(len(answers.profile.tracks))]
+    resampled = {"jsd": [_of_mean(distance[rows, c]) for c, rows in enumerate(known)]}
+    tracks = _mean_shapes(answers.profile, answers.shapes, answers.weights)
+    return [_Judged(answers.profile, tracks, resampled), totals]
+
+
+def _mean_shapes(profile: Head, shapes: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return by track the mean of each metric of profiles over known windows, and how many those are."""
+    means = {}
+    for c, track in enumerate(profile.tracks):
+        known = weights[:, c] > 0
+        means[track] = {name: _mean(values[known, c]) for name, values in shapes.items()} | {"n": float(known.sum())}
+    return means
+
+
+def _baselines(windows: LabelledWindows, answers: Answers) -> dict[str, dict[str, dict[str, float]]]:
+    """Return, by head and track, what the mean shape of all profiles scores; of tracks that are known."""
+    if answers.profile is None or answers.mean_shape is None:
+        return {}
+    shapes = ask_mean_shape(windows, answers.profile, answers.mean_shape)
+    tracks = _mean_shapes(answers.profile, shapes, answers.weights)
+    return {answers.profile.name: {track: scores for track, scores in tracks.items() if scores["n"]}}
 
 
 def _ceilings(answers: Answers | BinAnswers, second: Replicate) -> dict[str, dict[str, dict[str, float]]]:
@@ -167,16 +202,12 @@ def _ceilings(answers: Answers | BinAnswers, second: Replicate) -> dict[str, dic
     if isinstance(answers, BinAnswers):
         found = [_judge_bins(replace(answers, predicted=second.amounts, weights=weights))]
     elif answers.head.target == "mean":
-        found = [_judge_amounts(answers.head, answers.targets, second.amounts, weights)]
+        found = [_judge_coverage(answers.head, answers.targets, second.amounts, weights)]
     else:
         found = [_judge_amounts(answers.head, np.log1p(answers.targets), np.log1p(second.amounts), weights)]
     tracks = {judged.head.name: judged.tracks for judged in found}
-    if isinstance(answers, Answers) and answers.profile is not None and second.distance is not None:
-        known = [weights[:, c] > 0 for c in range(weights.shape[1])]
-        tracks[answers.profile.name] = {
-            track: {"jsd": _mean(second.distance[known[c], c]), "n": float(known[c].sum())}
-            for c, track in enumerate(answers.profile.tracks)
-        }
+    if isinstance(answers, Answers) and answers.profile is not None:
+        tracks[answers.profile.name] = _mean_shapes(answers.profile, second.shapes, weights)
     return {
         head: {
             track: {name: value for name, value in scores.items() if name in CEILINGS}
@@ -204,9 +235,9 @@ def _table(windows: LabelledWindows, answers: Answers) -> pd.DataFrame:
     head = answers.head
     forward, reverse = (head.activate(each.double()).numpy() for each in (answers.forward, answers.reverse))
     table = _columns(windows, head, answers.targets, answers.weights, forward, reverse)
-    if answers.distance is None:
+    if answers.profile is None:
         return table
-    return pd.concat([table, prediction_columns(head, answers.distance, "jsd")], axis=1)
+    return pd.concat([table, prediction_columns(answers.profile, answers.shapes["jsd"], "jsd")], axis=1)
 
 
 def _bin_table(windows: LabelledWindows, answers: BinAnswers) -> pd.DataFrame:

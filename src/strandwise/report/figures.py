@@ -81,6 +81,29 @@ def precision_recall_figure(identity: str, series: Sequence[Series], positive_sh
     }
 
 
+def reliability_figure(identity: str, series: Sequence[tuple[int, str, ArrayLike]]) -> Figure:
+    """Return what share of windows is positive where a probability is predicted, over the line where both are equal.
+
+    Args:
+        identity: the plot's name on the page.
+        series: for each track the number of its colour, its name, and rows of `RunResults.reliability`.
+    """
+    traces = [_line([0, 1], [0, 1], "calibrated", "@faint", "dot", hover=False)]
+    for index, name, table in series:
+        predicted, bound, windows = np.asarray(table, dtype=float).T
+        curve = _curve(index, name, (predicted, bound))
+        marker = {"size": 7, "color": curve["line"]["color"]}
+        text = [f"{n:,.0f} windows" for n in windows]
+        hover = "predicted %{x:.3g}, positive %{y:.3g}, %{text}"
+        traces.append({**curve, "mode": "lines+markers", "marker": marker, "text": text, "hovertemplate": hover})
+    return {
+        "id": identity,
+        "traces": traces,
+        "x": {"title": "Predicted probability", "range": [-0.01, 1.01]},
+        "y": {"title": "Share of positive windows", "range": [-0.01, 1.015]},
+    }
+
+
 def history_figure(identity: str, history: pd.DataFrame, columns: Mapping[str, str], title: str) -> Figure:
     """Return columns of a training history against epochs; `columns` gives each its name.
 

@@ -18,6 +18,7 @@ from strandwise.report.tables import (
     data_table,
     interval_text,
     metric_table,
+    reliability_table,
     strand_table,
 )
 from strandwise.report.words import (
@@ -65,6 +66,9 @@ def write_page(results: RunResults, path: str | Path) -> None:
         recall = [(index, track, figures.precision_recall_series(results, track)) for index, track in curves]
         plots.append(figures.roc_figure("roc", roc))
         plots.append(figures.precision_recall_figure("precision-recall", recall, share))
+    reliable = [(index, track, table) for index, track in curves if (table := results.reliability(track)) is not None]
+    if reliable:
+        plots.append(figures.reliability_figure("reliability", reliable))
     if scattered:
         plots.append(figures.strand_figure("strands", results, scattered))
     page = render(
@@ -78,6 +82,7 @@ def write_page(results: RunResults, path: str | Path) -> None:
         lowest_loss=_lowest_loss(results),
         kept_epoch=_kept_epoch(results),
         curve_legend=[LegendEntry(index, track) for index, track in curves],
+        reliability=reliability_table(results, [track for _, track, _ in reliable]) if reliable else None,
         curves_left_out="" if "profile" in results.metrics["heads"] else _left_out(results, drawn),
         profiles="profile" in results.metrics["heads"],
         strand_legend=[LegendEntry(index, track) for index, track in enumerate(scattered)],

@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from strandwise.errors import InputError, listing
+from strandwise.report.words import known
+from strandwise.scores.calibration import reliability
 
 SCHEMA_VERSION = 1
 PLACE = ("chrom", "start", "end")
@@ -91,12 +93,21 @@ class RunResults:
         """Return the labels and predictions of windows that have both."""
         labels = self.predictions[f"label/{track}"].to_numpy(float, na_value=np.nan)
         predictions = self.predictions[f"pred/{track}"].to_numpy(float, na_value=np.nan)
-        known = ~(np.isnan(labels) | np.isnan(predictions))
-        return labels[known], predictions[known]
+        both = ~(np.isnan(labels) | np.isnan(predictions))
+        return labels[both], predictions[both]
 
     def both_classes(self, track: str) -> bool:
         """Whether a track is yes/no and its test windows hold both answers, so that curves exist."""
         return set(np.unique(self.labelled(track)[0])) == {0.0, 1.0}
+
+    def reliability(self, track: str) -> NDArray[np.float64] | None:
+        """Return for each class of predicted probability its mean, the share of positives and the windows.
+
+        None where a track was not judged by probabilities, as of runs that were evaluated before those were.
+        """
+        if not any(known(tracks.get(track, {}).get("brier")) for _, tracks, _, _ in self.heads()):
+            return None
+        return reliability(*self.labelled(track))
 
     def strands(self, track: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Return predictions on each window and on its reverse complement, None if not measured."""

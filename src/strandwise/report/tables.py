@@ -20,6 +20,11 @@ from strandwise.report.words import (
 )
 
 COUNTS = ("n", "positives")
+BESIDE = {
+    "baseline": "what the mean of all measured profiles scores, the same for every window",
+    "ceiling": "what the second replicate scores in the place of the prediction",
+}
+"""What stands beside a prediction, by its name in the metrics of a head."""
 
 
 @dataclass(frozen=True)
@@ -58,34 +63,51 @@ class LegendEntry:
 
 
 def metric_table(results: RunResults, head: str) -> Table:
-    """Return one head's metrics: a row a track, one below it for its replicate where it has one, their mean last."""
+    """Return one head's metrics: a row a track, below it what stands in the place of its prediction, their mean last.
+
+    That is the mean of all profiles, a baseline, and a replicate, a ceiling, where there are any.
+    """
     tracks, mean = next((tracks, mean) for name, tracks, mean, _ in results.heads() if name == head)
     names = dict.fromkeys(name for metrics in [*tracks.values(), mean] for name in metrics)
     metrics = [name for name in names if name not in COUNTS]
     counts = [name for name in COUNTS if name in names]
     rows = []
-    ceilings = (results.metrics["heads"][head].get("ceiling") or {}).get("tracks") or {}
+    kinds = {kind: results.metrics["heads"][head].get(kind) or {} for kind in BESIDE}
+    beside = {kind: found for kind, found in kinds.items() if found.get("tracks")}
     for track, values in tracks.items():
         cells = [count_cell(values.get(name), of=values.get("n") if name == "positives" else None) for name in counts]
         cells += [number_cell(values.get(name), why_missing(values)) for name in metrics]
         rows.append(Row(track, cells))
-        if track in ceilings:
-            rows.append(Row(f"{track}, ceiling", _ceiling_cells(ceilings[track], counts, metrics)))
+        for kind, found in beside.items():
+            if track in found["tracks"]:
+                rows.append(Row(f"{track}, {kind}", _cells_beside(found["tracks"][track], counts, metrics)))
     blanks = [Cell("") for _ in counts]
-    if len(tracks) > 1 and len(ceilings) == len(tracks):
-        reached = results.metrics["heads"][head]["ceiling"]["mean"]
-        rows.append(Row("Mean ceiling", blanks + _ceiling_cells(reached, [], metrics)))
+    for kind, found in beside.items():
+        # A mean over fewer tracks would not be one of the mean over all.
+        if len(tracks) > 1 and len(found["tracks"]) == len(tracks):
+            rows.append(Row(f"Mean {kind}", blanks + _cells_beside(found["mean"], [], metrics)))
     if len(tracks) > 1:
         rows.append(Row("Mean", blanks + [number_cell(mean.get(name), "no track has it") for name in metrics]))
     title = "Metrics of each track" if len(results.metrics["heads"]) == 1 else f"Metrics of each track, head {head}"
-    if ceilings:
-        title += "; ceiling: what the second replicate scores in the place of the prediction"
+    title += "".join(f"; {kind}: {BESIDE[kind]}" for kind in beside)
     return Table(title, [metric_name(name) for name in [*counts, *metrics]], rows)
 
 
-def _ceiling_cells(values: Mapping[str, Any], counts: list[str], metrics: list[str]) -> list[Cell]:
+def _cells_beside(values: Mapping[str, Any], counts: list[str], metrics: list[str]) -> list[Cell]:
     found = [count_cell(values.get(name)) if name in values else Cell("") for name in counts]
     return found + [number_cell(values[name]) if name in values else Cell("") for name in metrics]
+
+
+def reliability_table(results: RunResults, tracks: list[str]) -> Table:
+    """Return the reliability diagram in numbers: a row for each track and class of probability."""
+    rows = []
+    for track in tracks:
+        found = results.reliability(track)
+        for predicted, bound, windows in [] if found is None else found.tolist():
+            rows.append(Row(track, [count_cell(windows), number_cell(predicted), number_cell(bound)]))
+    return Table(
+        "Predicted probabilities and what they came to", ["Windows", "Mean prediction", "Share positive"], rows
+    )
 
 
 def strand_table(results: RunResults, tracks: list[str]) -> Table:

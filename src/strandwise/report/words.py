@@ -25,14 +25,30 @@ METRICS = {
     "n": "Windows",
     "positives": "Positives",
     "windows": "Windows",
+    "brier": "Brier score",
+    "calibration_error": "Calibration error",
     "pearson": "Pearson r",
     "spearman": "Spearman r",
     "mse": "Mean squared error",
+    "r_squared": "R²",
+    "poisson_nll": "Poisson loss",
+    "mse_scaled": "Mean squared error, scaled",
+    "poisson_nll_scaled": "Poisson loss, scaled",
+    "pearson_per_window": "Pearson r per window",
+    "jsd_per_window": "Jensen-Shannon distance per window",
+    "jsd_concatenated": "Jensen-Shannon distance of all as one",
     "jsd": "Jensen-Shannon distance",
+    "normalised_jsd": "Gain over a flat profile (1 is perfect)",
+    "jsd_smoothed": "Jensen-Shannon distance, smoothed",
+    "divergence_smoothed": "Jensen-Shannon divergence, smoothed",
+    "profile_pearson": "Pearson r of profiles",
+    "profile_spearman": "Spearman r of profiles",
+    "profile_mse": "Mean squared error of profiles",
     "nll": "Multinomial loss",
 }
 
-_LOWER_IS_BETTER = ("loss", "mse", "mae", "error", "nll", "deviation", "divergence", "jsd")
+_LOWER_IS_BETTER = ("loss", "mse", "mae", "error", "nll", "deviation", "divergence", "jsd", "brier")
+_YET_HIGHER = ("normalised_jsd",)
 
 
 @dataclass(frozen=True)
@@ -57,7 +73,7 @@ def metric_name(metric: str) -> str:
 
 def higher_is_better(metric: str) -> bool:
     """Whether a larger value of a metric is the better one."""
-    return not any(part in metric.lower() for part in _LOWER_IS_BETTER)
+    return metric in _YET_HIGHER or not any(part in metric.lower() for part in _LOWER_IS_BETTER)
 
 
 def strategy_name(strategy: str) -> str:

@@ -8,6 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 from strandwise.errors import InputError
 
 
+def calibration_metrics(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
+    """Return ``brier`` and ``calibration_error`` of one track; arguments and errors are those of `brier_score`."""
+    return {
+        "brier": brier_score(labels, probabilities),
+        "calibration_error": calibration_error(labels, probabilities),
+    }
+
+
 def brier_score(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Return the mean squared difference of probabilities and labels (Brier 1950): 0 is perfect.
 

@@ -1,11 +1,61 @@
 """How close predicted profiles come to measured ones."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import rel_entr
 
 from strandwise.errors import InputError
+from strandwise.scores.profile_correlations import pearson_by_profile, spearman_by_profile
+
+BIN_BP = (1, 5, 10)
+"""Bins, in bases, over which the correlations of profiles are averaged (Zhou et al. 2022)."""
+
+PROFILE_METRICS = (
+    *("jsd", "normalised_jsd", "jsd_smoothed", "divergence_smoothed"),
+    *("profile_pearson", "profile_spearman", "profile_mse"),
+)
+"""The entries of `profile_metrics`."""
+
+
+def profile_metrics(counts: ArrayLike, shares: ArrayLike) -> dict[str, NDArray[np.float64]]:
+    """Return every measure of how close each predicted profile comes to the measured one.
+
+    Args:
+        counts: ``(..., positions)``, 0 or more.
+        shares: ``(..., positions)``, 0 or more; scaled to sum to 1, as the counts are.
+
+    Returns:
+        By name ``(...)``, nan where there is no count. ``jsd`` and ``normalised_jsd``: see `jensen_shannon` and
+        `normalised_jensen_shannon`. ``jsd_smoothed``: the distance of both after smoothing as Zhou et al. 2022 do, by
+        a normal curve of 3 bases that is cut off after one of its widths, 7 bases in all, and mirrored at the ends;
+        ``divergence_smoothed``: its square in natural logarithms, as they give it. ``profile_pearson``,
+        ``profile_spearman`` and ``profile_mse``: of shares summed in bins of `BIN_BP`, the mean over those sizes of
+        which there are two bins or more; correlations are nan where either profile is flat at one of these sizes.
+
+    Raises:
+        InputError: shapes differ, or a number is negative or not finite.
+    """
+    p, q = _usable(counts, shares)
+    shape, positions = p.shape[:-1], p.shape[-1]
+    known = (p.sum(-1) > 0) & (q.sum(-1) > 0)
+    p, q = p[known], q[known]
+    distance = _distance(p, q)
+    near = _distance(*(smoothed(values, truncate=1.0, mode="reflect") for values in (p, q)))
+    # Counts are added up as they are: divided first, equal bins would differ by rounding, and be ranked by it.
+    pairs = [(in_bins(p, size), in_bins(q, size)) for size in BIN_BP if positions // size > 1]
+    found = [distance, _share_of_flat(distance, p), near, np.log(2) * near**2]
+    totals = p.sum(-1, keepdims=True), q.sum(-1, keepdims=True)
+    errors = [np.mean((x / totals[0] - y / totals[1]) ** 2, axis=-1) for x, y in pairs]
+    correlations = ([measure(x, y) for x, y in pairs] for measure in (pearson_by_profile, spearman_by_profile))
+    unknown = np.full(len(p), np.nan)
+    found += [np.mean(each, axis=0) if each else unknown for each in (*correlations, errors)]
+    metrics = {name: np.full(shape, np.nan) for name in PROFILE_METRICS}
+    for name, values in zip(PROFILE_METRICS, found, strict=True):
+        metrics[name][known] = values
+    return metrics
 
 
 def jensen_shannon(counts: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
@@ -25,12 +75,7 @@ def jensen_shannon(counts: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
     Raises:
         InputError: shapes differ, or a number is negative or not finite.
     """
-    p, q = _usable(counts, shares)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p, q = p / p.sum(-1, keepdims=True), q / q.sum(-1, keepdims=True)
-    m = (p + q) / 2
-    divergence = (rel_entr(p, m).sum(-1) + rel_entr(q, m).sum(-1)) / 2 / np.log(2)
-    return np.sqrt(np.clip(divergence, 0, 1))
+    return _distance(*_usable(counts, shares))
 
 
 def normalised_jensen_shannon(counts: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
@@ -43,27 +88,28 @@ def normalised_jensen_shannon(counts: ArrayLike, shares: ArrayLike) -> NDArray[n
         ``(...)``; nan where there is no count, or where the measured profile is flat itself.
     """
     p, q = _usable(counts, shares)
-    flat = jensen_shannon(p, np.ones_like(p))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # Of a flat profile rounding leaves a little.
-        return np.where(flat > 1e-6, 1 - jensen_shannon(p, q) / flat, np.nan)
+    return _share_of_flat(_distance(p, q), p)
 
 
-def smoothed(values: ArrayLike, sigma: float = 3.0) -> NDArray[np.float64]:
-    """Return profiles smoothed along their positions by a normal curve of `sigma` bases, cut off at 4 sigma.
+def smoothed(
+    values: ArrayLike, sigma: float = 3.0, *, truncate: float = 4.0, mode: Literal["constant", "reflect"] = "constant"
+) -> NDArray[np.float64]:
+    """Return profiles smoothed along their positions by a normal curve of `sigma` bases.
 
     Zhou et al. 2022 smooth measured and predicted profiles by 3 bases before they compare them.
 
     Args:
         values: ``(..., positions)``.
         sigma: of the curve, above 0.
+        truncate: where the curve is cut off on either side, in sigma.
+        mode: what lies beyond the ends: nothing, or the profile mirrored.
 
     Raises:
         InputError: sigma is not above 0.
     """
     if not sigma > 0:
         raise InputError(f"sigma {sigma}: give a width above 0, or leave profiles as they are.")
-    return gaussian_filter1d(np.asarray(values, dtype=np.float64), sigma, axis=-1, mode="constant", truncate=4.0)
+    return gaussian_filter1d(np.asarray(values, dtype=np.float64), sigma, axis=-1, mode=mode, truncate=truncate)
 
 
 def in_bins(values: ArrayLike, bin_bp: int) -> NDArray[np.float64]:
@@ -81,6 +127,28 @@ def in_bins(values: ArrayLike, bin_bp: int) -> NDArray[np.float64]:
     if not bins:
         raise InputError(f"bins of {bin_bp} positions over {given.shape[-1]}: give a size from 1 to that.")
     return given[..., : bins * bin_bp].reshape(*given.shape[:-1], bins, bin_bp).sum(-1)
+
+
+def _distance(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    shape = p.shape[:-1]
+    some = p > 0
+    row = np.repeat(np.arange(np.prod(shape, dtype=int)), np.count_nonzero(some, axis=-1).ravel())
+    total, predicted = p.sum(-1).ravel(), q.sum(-1).ravel()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x, y = p[some] / total[row], q[some] / predicted[row]
+        # Where nothing was counted, each share that is predicted adds itself: counts are sparse, and logarithms slow.
+        alone = np.where(some, 0.0, q).sum(-1).ravel() / predicted
+    middle = (x + y) / 2
+    shared = np.bincount(row, rel_entr(x, middle) + rel_entr(y, middle), total.size) / np.log(2)
+    divergence = np.where(total > 0, (shared + alone) / 2, np.nan)
+    return np.sqrt(np.clip(divergence, 0, 1)).reshape(shape)[()]
+
+
+def _share_of_flat(distance: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
+    flat = _distance(p, np.ones_like(p))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Of a flat profile rounding leaves a little.
+        return np.where(flat > 1e-6, 1 - distance / flat, np.nan)
 
 
 def _usable(counts: ArrayLike, shares: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -66,6 +66,24 @@ def poisson_nll(measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | 
     return float(np.mean(y - x * np.log(y))) if x.size else math.nan
 
 
+def scaled_metrics(measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None) -> dict[str, float]:
+    """Return ``mse_scaled`` and ``poisson_nll_scaled``: errors of predictions brought to the total that was measured.
+
+    One factor, the sum of measured over that of predicted amounts, corrects the scale of all (GOPHER, Toneyan et al.
+    2022), so that models whose loss says nothing of scale can be set beside those whose loss does. Arguments and errors
+    are those of `pearson`.
+
+    Returns:
+        By name; nan where either sum is not above 0.
+    """
+    x, y = _usable(measured, predicted, weights)
+    total, said = float(x.sum()), float(y.sum())
+    if not (total > 0 and said > 0):
+        return {"mse_scaled": math.nan, "poisson_nll_scaled": math.nan}
+    y = y * (total / said)
+    return {"mse_scaled": mean_squared_error(x, y), "poisson_nll_scaled": poisson_nll(x, y)}
+
+
 def _usable(
     measured: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
