@@ -1,28 +1,40 @@
-"""Predicting along whole chromosomes: `python -m benchmarks.chromosomes`.
+"""Predicting along whole chromosomes: `python -m benchmarks.chromosomes [--peers PYTHON]`.
 
 A BPNet of 64 filters and eight dilated layers that reads 2,114 bp and predicts 1,000 (Avsec et al. 2021), with random
 weights, over 400,000 bp of random DNA: window by window as plain torch convolutions, as by other libraries; window by
-window with our layers; and by stretches, as `strandwise predict --chrom` does. Then the writing of a bigWig.
+window with our layers; and as `strandwise predict --chrom` does. All have the same weights and say the same, which is
+checked. bpnet-lite takes part, by tangermeme's `predict` as in its own command, where a Python is named that has both.
+Then the writing of a bigWig.
 """
 
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.timing import race, show
-from strandwise.chromosomes import STRETCH_BP
+from strandwise.chromosomes import Tiling
 from strandwise.data.batches import one_hot
-from strandwise.genome import Steps, write_bigwig, write_steps
-from strandwise.layers import profile_heads
-from strandwise.models import ModelSettings, StrandSettings, assemble
-from strandwise.models.stretches import stretched
+from strandwise.genome import FastaRecord, Genome, Steps, write_bigwig, write_fasta, write_steps
+from strandwise.layers import Conv1d, Dense, profile_heads
+from strandwise.memory import keep_freed_memory
+from strandwise.models import ModelSettings, SequenceModel, StrandSettings, assemble
+from strandwise.prediction import Predictor
+from strandwise.sequence import N, decode
 from strandwise.strand import stranded
 
 INPUT, OUTPUT, WINDOWS, BATCH, BASES = 2114, 1000, 400, 32, 1_000_000
+ENDS, TOLERANCE = 25, 1e-5
 
 
 class Plain(nn.Module):
@@ -43,59 +55,159 @@ class Plain(nn.Module):
             x = x[..., cut : cut + y.shape[-1]] + y
         return self.profile(x), self.counts(x.mean(-1))
 
+    @classmethod
+    @torch.no_grad()
+    def of(cls, network: SequenceModel) -> "Plain":
+        """Return one with the weights of a network of ours."""
+        plain = cls().eval()
+        (dense,) = (layer for layer in network.modules() if isinstance(layer, Dense))
+        mine = [plain.stem, *plain.dilated, plain.profile, plain.counts]
+        for ours, other in zip([*convolutions(network), dense], mine, strict=True):
+            for name, value in written_out(ours).items():
+                other.get_parameter(name).copy_(value)
+        return plain
 
-def main() -> None:
+
+def convolutions(network: nn.Module) -> list[Conv1d]:
+    """Return the convolutions of a network, in order."""
+    return [layer for layer in network.modules() if isinstance(layer, Conv1d)]
+
+
+def written_out(layer: Conv1d | Dense) -> dict[str, Tensor]:
+    """Return the weights of a layer as torch has them."""
+    if layer.bias is None:
+        raise TypeError("a layer without offsets")
+    return {"weight": layer.weight().detach(), "bias": layer.bias().detach()}
+
+
+@contextlib.contextmanager
+def peer(python: str, folder: Path, network: nn.Module, windows: Tensor) -> Iterator[Callable[[], object] | None]:
+    """Yield a way to have bpnet-lite predict windows, in a process of its own; None, with a word, where it cannot."""
+    *body, profile = convolutions(network)
+    names = ["iconv", *(f"rconvs.{number}" for number in range(len(body) - 1)), "fconv"]
+    weights = {}
+    for name, layer in zip(names, [*body, profile], strict=True):
+        weights |= {f"{name}.{which}": value.numpy() for which, value in written_out(layer).items()}
+    np.savez(folder / "weights.npz", **weights)
+    np.save(folder / "windows.npy", one_hot(windows, torch.int8).contiguous().numpy())
+    command = [python, "-m", "benchmarks.peer_prediction", str(torch.get_num_threads()), str(folder)]
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        ) as child,
+    ):
+        ask, answer = child.stdin, child.stdout
+        if ask is None or answer is None or answer.readline() != "ready\n":
+            child.wait()
+            said.seek(0)
+            why = said.read().strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
+            print(f"  bpnet-lite is left out: {python}: {why[0]}")
+            yield None
+            return
+
+        def way() -> None:
+            print(file=ask, flush=True)
+            answer.readline()
+
+        yield way
+        ask.close()
+
+
+def along_a_chromosome(folder: Path, python: str | None, rounds: int) -> None:
     """Print base pairs a second by each way, and how far answers differ."""
     torch.manual_seed(0)
     table = {"name": "bpnet", "filters": 64, "dilated_layers": 8}
     architecture = ModelSettings.model_validate(table).architecture()
     settings = StrandSettings(strategy="standard")
     network = assemble(architecture, profile_heads(("+", "-"), stranded(1)), INPUT, settings).eval()
-    fast = stretched(network, OUTPUT)
-    if fast is None:
-        raise SystemExit("this network is not read by stretches")
-    length = fast.stretch_bp(WINDOWS)
-    codes = torch.from_numpy(np.random.default_rng(0).integers(0, 4, length).astype(np.uint8))
-    windows = codes.unfold(0, INPUT, OUTPUT)
-    at_once = STRETCH_BP // OUTPUT
-    stretches = codes.unfold(0, fast.stretch_bp(at_once), STRETCH_BP)
-    plain = Plain().eval()
+    # So that no total is 0.
+    (dense,) = (layer for layer in network.modules() if isinstance(layer, Dense))
+    if dense.bias is not None:
+        nn.init.constant_(dense.bias.free, 5.0)
+    codes = np.random.default_rng(0).integers(0, 4, WINDOWS * OUTPUT).astype(np.uint8)
+    write_fasta(folder / "genome.fa", [FastaRecord("chr1", "", decode(codes))])
+    genome, tiling = Genome(folder / "genome.fa"), Tiling(Predictor(network, conjoin=False), OUTPUT, 1)
+    beside = np.full((INPUT - OUTPUT) // 2, N, np.uint8)
+    windows = torch.from_numpy(np.concatenate([beside, codes, beside])).unfold(0, INPUT, OUTPUT)
+    plain = Plain.of(network)
 
-    def by_window(model: nn.Module) -> list[Tensor]:
-        return [_profile(model(one_hot(part))) for part in windows.split(BATCH)]
+    def by_window(model: nn.Module) -> Tensor:
+        return torch.cat([_expected(model(one_hot(part))) for part in windows.split(BATCH)])
 
-    def by_stretch() -> list[Tensor]:
-        return [_profile(fast(sequence=one_hot(part))) for part in stretches.split(1)]
+    def by_stretch() -> NDArray[np.float32]:
+        return np.concatenate([*tiling.values(genome, "chr1")])
 
-    contenders = {
-        "torch Conv1d, windows": lambda: by_window(plain),
+    first, last, theirs = "torch Conv1d, windows", "strandwise predict --chrom", "bpnet-lite, tangermeme's predict"
+    contenders: dict[str, Callable[[], object]] = {
+        first: lambda: by_window(plain),
         "our layers, windows": lambda: by_window(network),
-        f"our layers, stretches of {STRETCH_BP:,} bp": by_stretch,
+        last: by_stretch,
     }
+    with contextlib.ExitStack() as stack:
+        way = None if python is None else stack.enter_context(peer(python, folder, network, windows))
+        if way is not None:
+            contenders[theirs] = way
+        with torch.inference_mode():
+            seconds = race(contenders, rounds=rounds, warm_up=1)
+    show("predicting along a chromosome", {n: WINDOWS * OUTPUT / took for n, took in seconds.items()}, "bp/s", first)
     with torch.inference_mode():
-        seconds = race(contenders, rounds=3, warm_up=1)
-        one, other = torch.cat(by_window(network)), torch.cat(by_stretch())
-    rates = {name: WINDOWS * OUTPUT / took for name, took in seconds.items()}
-    show("predicting along a chromosome", rates, "bp/s", "torch Conv1d, windows")
-    print(f"  largest difference between stretches and windows: {float((one - other).abs().max()):.1e}")
+        said = {first: by_window(plain), last: torch.from_numpy(by_stretch())}
+        shapes = {name: each / each.sum(-1, keepdim=True) for name, each in said.items()}
+        if way is not None:
+            shapes[theirs] = torch.from_numpy(np.load(folder / "shapes.npy"))
+        # Both ends, where N lies beyond the chromosome too.
+        exact = _expected(plain.double()(one_hot(torch.cat([windows[:ENDS], windows[-ENDS:]]), torch.float64)))
+    exact = exact / exact.sum(-1, keepdim=True)
+    print("  largest difference from double precision, of shapes and of the largest of them:")
+    for name, shape in shapes.items():
+        apart = float((torch.cat([shape[:ENDS], shape[-ENDS:]]) - exact).abs().max())
+        print(f"    {name}: {apart:.1e}, {apart / float(exact.max()):.1e}")
+        if apart > TOLERANCE:
+            raise SystemExit(f"answers differ by more than {TOLERANCE}")
+
+
+def _expected(said: object) -> Tensor:
+    if isinstance(said, tuple):
+        profile, counts = said
+    else:
+        profile, counts = said["profile"], said["counts"]  # pyright: ignore[reportIndexIssue]
+    return functional.softmax(profile, -1) * torch.expm1(counts).clamp(min=0).unsqueeze(-1)
+
+
+def writing(folder: Path) -> None:
+    """Print values a second that are written as a bigWig."""
     values = np.random.default_rng(0).random(BASES).astype(np.float32)
     sizes = {"chr1": BASES}
     given = [("chr1", at, at + 1, float(value)) for at, value in enumerate(values)]
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out.bw"
-        writers = {
-            "interval by interval": lambda: write_bigwig(out, sizes, given),
-            "values side by side": lambda: write_steps(out, sizes, [Steps("chr1", 0, 1, values)]),
-        }
-        seconds = race(writers, rounds=2, warm_up=0)
+    out = folder / "out.bw"
+    writers = {
+        "interval by interval": lambda: write_bigwig(out, sizes, given),
+        "values side by side": lambda: write_steps(out, sizes, [Steps("chr1", 0, 1, values)]),
+    }
+    seconds = race(writers, rounds=2, warm_up=0)
     rates = {name: BASES / took for name, took in seconds.items()}
     show("writing a bigWig with a value a base", rates, "bp/s", "interval by interval")
 
 
-def _profile(said: object) -> Tensor:
-    profile = said[0] if isinstance(said, tuple) else said["profile"]  # pyright: ignore[reportIndexIssue]
-    return functional.softmax(profile, -1)
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print how fast chromosomes are predicted, and written."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chromosomes", description=main.__doc__)
+    python = os.environ.get("STRANDWISE_BPNET_LITE")
+    parser.add_argument("--peers", default=python, metavar="PYTHON", help="a Python that has bpnet-lite and tangermeme")
+    parser.add_argument("--rounds", type=int, default=3, help="of all ways in turn")
+    given = parser.parse_args(arguments)
+    # As the command does.
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as name:
+        along_a_chromosome(Path(name), given.peers, given.rounds)
+        writing(Path(name))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from benchmarks.timing import race, show
 from strandwise.layers import BatchNorm1d, Conv1d, ConvTranspose1d, PerStrand, TypedModule
@@ -64,6 +65,30 @@ def compare(title: str, layers: dict[str, nn.Module]) -> None:
         show(f"{title}: {what}", rates, "sequences/s", ORDINARY)
 
 
+class Flat(nn.Conv1d):
+    """The same convolution in two dimensions on channels-last memory, as any other."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Convolve ``(batch, channels, positions)``."""
+        flat, taps = (each.unsqueeze(2).contiguous(memory_format=torch.channels_last) for each in (input, self.weight))
+        return functional.conv2d(flat, taps, self.bias, dilation=(1, *self.dilation)).squeeze(2)
+
+
+def odd_shapes() -> None:
+    """Print what the convolutions gain that `strandwise.layers.layout` computes in a way of their own."""
+    features = torch.randn(8, LENGTH + 500, 64).transpose(1, 2)
+    for title, filters, taps, dilation in (("2 filters of 75 taps", 2, 75, 1), ("3 taps 256 apart", 64, 3, 256)):
+        layers = {
+            "torch Conv1d": nn.Conv1d(64, filters, taps, dilation=dilation),
+            "channels last": Flat(64, filters, taps, dilation=dilation),
+            "ours": Conv1d(plain(64), plain(filters), taps, dilation=dilation),
+        }
+        for what, prepare in (("forward", forward), ("forward and backward", forward_and_backward)):
+            times = race({name: prepare(layer, features) for name, layer in layers.items()}, rounds=7, warm_up=2)
+            rates = {name: len(features) / seconds for name, seconds in times.items()}
+            show(f"{title} on 64 channels of {LENGTH + 500} bp: {what}", rates, "sequences/s", "torch Conv1d")
+
+
 def main() -> None:
     """Print how much sharing weights costs, layer by layer."""
     torch.manual_seed(0)
@@ -80,6 +105,7 @@ def main() -> None:
         LIFTED: PerStrand(BatchNorm1d(plain(CHANNELS)), regular(FILTERS)),
     }
     compare(f"batch normalisation, {size}", norms)
+    odd_shapes()
 
 
 if __name__ == "__main__":

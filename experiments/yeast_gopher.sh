@@ -20,5 +20,5 @@ strandwise compare \
     "BPNet, 128 bp=$runs/128_bp/gopher_bpnet/post-hoc/seed-0" \
     --signal "$data/yeast/atac/cutsites.bw" --peaks "$data/yeast/atac/peaks.narrowPeak" \
     --motifs "$data/motifs/yeast_macisaac.meme" --motif REB1 --motif ABF1 --motif RAP1 --motif MCM1 --motif CBF1 \
-    --window 1024 --bins 32 --bins 128 --out "$runs/compared"
+    --window 1024 --step 64 --bins 32 --bins 128 --out "$runs/compared"
 cp "$runs/compared/tables.md" "$here/../docs/results/yeast_gopher/tables.md"

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -92,6 +93,42 @@ def test_chromosomes_say_what_their_windows_say(
         found = np.concatenate([*Tiling(asked, step, step).values(genome, chrom, batch_size)])
         assert len(found) == -(-size // step)
         assert found == pytest.approx(by_window(asked, genome, chrom, step), rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["profile", "padded", "window"])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_say_the_same_in_the_same_order(
+    genome: Genome, monkeypatch: pytest.MonkeyPatch, kind: str, threads: int
+) -> None:
+    monkeypatch.setattr("strandwise.chromosomes.STRETCH_BP", 90)
+    asked, before, running = predictor(kind), torch.get_num_threads(), set(threading.enumerate())
+    found = []
+    for number in (1, threads):
+        torch.set_num_threads(number)
+        try:
+            parts = [*Tiling(asked, 30, 30).values(genome, "chr1", 6)]
+            assert torch.get_num_threads() == number
+        finally:
+            torch.set_num_threads(before)
+        assert len(parts) > 3
+        found.append(np.concatenate(parts))
+    assert found[1] == pytest.approx(found[0], rel=1e-5, abs=1e-6)
+    assert set(threading.enumerate()) == running
+
+
+def test_an_error_in_a_thread_is_raised_and_ends_them_all(genome: Genome, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise InputError("the reading failed")
+
+    monkeypatch.setattr("strandwise.chromosomes.read_inputs", fails)
+    before, running = torch.get_num_threads(), set(threading.enumerate())
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(InputError, match="the reading failed"):
+            list(Tiling(predictor("window"), 33, 33).values(genome, "chr1", 4))
+    finally:
+        torch.set_num_threads(before)
+    assert set(threading.enumerate()) == running
 
 
 @pytest.mark.parametrize("kind", ["profile", "bins", "window"])

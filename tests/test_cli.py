@@ -64,7 +64,7 @@ COMMANDS = (
         "benchmark",
         "report",
     ),
-    *("import", "simulate"),
+    *("import", "simulate", "compare"),
 )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,21 @@ def test_the_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})  # noqa: S102
     assert os.path.getsize("runs/first/report.html") > 1_000_000  # noqa: PTH202
+
+
+def test_the_comparison_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from strandwise import cli
+    from strandwise.data.simulation import SimulationSettings, simulate_genome
+
+    settings = SimulationSettings(total_bp=200_000, chromosomes=5, variants_per_factor=2)
+    simulate_genome(tmp_path / "genome", settings=settings)
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "comparing.md").read_text()
+    (script,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(compile(script, "comparing.md", "exec"), {})  # noqa: S102
+    (command,) = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    monkeypatch.setattr("sys.argv", shlex.split(command.replace("\\\n", " ")))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    assert (tmp_path / "compared" / "comparison.html").is_file()

@@ -4,23 +4,28 @@ import glob
 import hashlib
 import json
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from strandwise.data.ahead import own_threads
+from strandwise.data.batches import read_inputs
 from strandwise.data.reading import GenomeReader, PackedGenome
 from strandwise.data.windows import LabelledWindows
 from strandwise.errors import OutputError
 from strandwise.files import atomic_path, writing_errors
 from strandwise.genome import Genome, Steps, write_steps
 from strandwise.models.stretches import Stretched
-from strandwise.prediction import Predictor, bigwig_paths, gathered, prediction_columns
+from strandwise.prediction import Predictor, bigwig_paths, prediction_columns
 
 STRETCH_BP = 20_000
 """Bases that are read as one, about: fewer waste what neighbouring stretches share, more leave a processor's cache."""
@@ -64,20 +69,28 @@ class Tiling:
             measured: adds signal to read beside the DNA.
         """
         total, length = self.windows(genome.sizes[chrom]), self.predictor.input_bp
-        first = self.step_bp // 2 - length // 2
-        asked, at_once = self.predictor.along(self.step_bp), 1
-        if asked is not None and isinstance(asked.network, Stretched):
+        first, asked = self.step_bp // 2 - length // 2, self._asked
+        threads = torch.get_num_threads() if asked.device == "cpu" else 1
+        at_once, in_memory = 1, max(1, batch_size // threads)
+        if isinstance(asked.network, Stretched):
             at_once = max(1, min(STRETCH_BP // self.step_bp, batch_size, asked.network.windows_of(_FEATURES), total))
             length += (at_once - 1) * self.step_bp
+            # One is as much as a processor's cache can hold.
+            in_memory = 1 if asked.device == "cpu" else max(1, batch_size // at_once)
         start = first + self.step_bp * np.arange(0, total, at_once)
         # A window in the middle of a long step may lie wholly beyond the end.
         stretches = _stretches(genome, chrom, start, length, length + self.step_bp)
         if measured is not None:
             stretches = measured(stretches)
         left = total
-        for said in (asked or self.predictor).expected(gathered(stretches, max(1, batch_size // at_once))):
+        for said in _expected(asked, stretches, in_memory, threads):
             yield said[:left].astype(np.float32, copy=False)
             left -= len(said)
+
+    @cached_property
+    def _asked(self) -> Predictor:
+        """What is asked: the model by stretches, where it can be read so."""
+        return self.predictor.along(self.step_bp) or self.predictor
 
     def frames(self, genome: Genome, chrom: str, values: Iterator[NDArray[np.float32]]) -> Iterator[pd.DataFrame]:
         """Yield tables of what is predicted, a row for the bases that a window speaks for.
@@ -92,6 +105,35 @@ class Tiling:
             yield places.assign(name=".").join(
                 prediction_columns(self.predictor.head, said.sum(-1) if self.predictor.profile else said.mean(-1))
             )
+
+
+def _expected(
+    asked: Predictor, windows: LabelledWindows, batch_size: int, threads: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield what is expected along windows, a batch at a time, in order.
+
+    Each thread takes every second batch, or third, for itself: a team of threads that computes one batch together
+    spends much of its time waiting for the slowest, and more where others use the same processors.
+    """
+    batches = [np.arange(at, min(at + batch_size, len(windows))) for at in range(0, len(windows), batch_size)]
+    threads = max(1, min(threads, len(batches)))
+    lines = [
+        asked.expected(read_inputs(windows, rows) for rows in batches[number::threads]) for number in range(threads)
+    ]
+    if threads < 2:
+        for line in lines:
+            yield from line
+        return
+    pool = own_threads(threads, "strandwise-prediction")
+    try:
+        waiting = deque(pool.submit(next, line) for line in lines)
+        for number in range(len(batches)):
+            said = waiting.popleft().result()
+            if number + threads < len(batches):
+                waiting.append(pool.submit(next, lines[number % threads]))
+            yield said
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _stretches(genome: Genome, chrom: str, start: NDArray[np.int64], length: int, margin: int) -> LabelledWindows:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from strandwise.compare_commands import compare
+from strandwise.compare_commands import compare, judge_file
 from strandwise.errors import StrandwiseError
 from strandwise.import_commands import imports
 from strandwise.screen import (
@@ -174,11 +174,16 @@ def evaluate(
         typer.Option("--conjoin/--no-conjoin", help="average both strands, whatever the strategy (with --out)"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the results; the run folder if not given")] = None,
+    signal: Annotated[Path | None, typer.Option(help="judge by this coverage, as compare does; also a file")] = None,
+    peaks: Annotated[Path | None, typer.Option(help="with --signal: its peaks")] = None,
     no_cache: NoCache = False,
 ) -> None:
-    """Judge a run on windows with known labels."""
+    """Judge a run on windows with known labels; or a file of predictions by --signal."""
     from strandwise.experiment import evaluate as job
 
+    if run.is_file() or signal or peaks:
+        judge_file(run, signal, peaks, out, {"--bed": bed, "--cell": cell, "--conjoin": conjoin})
+        return
     found = job(_opened(run, no_cache), split=split.value, bed=bed, cell=cell, conjoin=conjoin, out=out)  # pyright: ignore[reportArgumentType]
     print_metrics(found)
 

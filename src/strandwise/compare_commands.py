@@ -1,11 +1,13 @@
 """The command `strandwise compare`: models of any kind, and files of predictions, in one table."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from strandwise.errors import InputError
 from strandwise.screen import number, print_notes, print_rows, screen
 
 File = Path | None
@@ -50,18 +52,18 @@ def compare(
         float | None, typer.Option(help="what a bigWig means by saying nothing [default: such windows are left out]")
     ] = None,
     resamples: Annotated[int, typer.Option(help="of the bootstrap; 0 for no intervals", min=0)] = 1000,
-    seed: Annotated[int, typer.Option(help="of random windows and resamples")] = 0,
+    seed: Annotated[int, typer.Option(help="of random windows and resamples", min=0)] = 0,
 ) -> None:
     """Judge models of any kind, and files of predictions, at the same places."""
     from strandwise.experiment.comparing import compare as job
-    from strandwise.experiment.ground import Tests, Truth
+    from strandwise.experiment.ground import Terms, Truth
 
-    usual = Tests()
+    usual = Terms()
     record = job(
         contestants,
         out,
         Truth(signal, peaks, replicate, genome, exclude, unmappable),
-        Tests(tuple(chrom or ()), window, tuple(bins or ()), step, threshold, tuple(ratio or usual.ratios)),
+        Terms(tuple(chrom or ()), window, tuple(bins or ()), step, threshold, tuple(ratio or usual.ratios)),
         track=track,
         cell=cell,
         missing=math.nan if missing is None else missing,
@@ -70,6 +72,40 @@ def compare(
         seed=seed,
         resamples=resamples,
     )
+    _print(record, out)
+
+
+def judge_file(
+    given: Path, signal: Path | None, peaks: Path | None, out: Path | None, unused: Mapping[str, object]
+) -> None:
+    """Judge one file of predictions, as `compare` does: what `strandwise evaluate` does with it.
+
+    Args:
+        given: a bigWig or a parquet table; or a run folder.
+        signal: what was measured.
+        peaks: peaks of it.
+        out: folder for the results.
+        unused: options that have no part in it, by name; None where they were not given.
+
+    Raises:
+        StrandwiseError: no signal, no place for the results, an option without a part in it, or bad input.
+    """
+    from strandwise.experiment.comparing import compare as job
+    from strandwise.experiment.ground import Truth
+
+    if signal is None or out is None:
+        line = f"strandwise compare {given} --signal {signal or 'MEASURED.bw'} --out {out or 'DIR'}"
+        raise InputError(
+            f"{given}: a file of predictions is judged by what was measured, in a folder of its own: give --signal and "
+            f"--out, as in `{line}`."
+        )
+    for option, value in unused.items():
+        if value is not None:
+            raise InputError(f"{option} has no part in judging by --signal: leave it out, or see `strandwise compare`.")
+    _print(job([given], out, Truth(signal, peaks)), out)
+
+
+def _print(record: dict[str, Any], out: Path) -> None:
     print_notes(record["notes"])
     for place, found in record["places"].items():
         print_rows(f"{place}: {found['n']:,} windows", _rows(found, record))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from strandwise.data.ahead import AheadLoader
+from strandwise.data.ahead import AheadLoader, own_threads
 
 
 class Numbers(Dataset[torch.Tensor]):
@@ -171,3 +171,19 @@ def test_a_loader_is_pickled_and_may_have_workers() -> None:
     data = Numbers(3)
     assert [int(batch[0]) for batch in ahead(data, num_workers=1)] == [0, 1, 2]
     assert data.read == []
+
+
+def test_threads_that_compute_each_alone() -> None:
+    def asked(_: int) -> tuple[str, int]:
+        together.wait()
+        return threading.current_thread().name, torch.get_num_threads()
+
+    before, together = torch.get_num_threads(), threading.Barrier(3)
+    torch.set_num_threads(2)
+    try:
+        with own_threads(3, "each") as pool:
+            found = [*pool.map(asked, range(3))]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert sorted(found) == [("each_0", 1), ("each_1", 1), ("each_2", 1)]

@@ -38,6 +38,10 @@ def test_metrics_that_do_not_exist_are_null(trained: Run, tmp_path: Path) -> Non
         ({"split": "../x"}, r"damaged \(split = '../x'"),
         ({"schema_version": 2}, r"m.json: has schema version 2, and this strandwise reads version 1: do it again\."),
         ({"heads": {"bound": {"tracks": {}, "mean": {}}}}, r"damaged \(heads\S* is missing"),
+        (
+            {"heads": {"p": {"tracks": {}, "mean": {}, "ci": {}, "baseline": {"tracks": {}}}}},
+            r"damaged \(heads\S* is missing",
+        ),
         ({"heads": {"a\nb": {"tracks": {}, "mean": {}, "ci": {}}}}, "cannot be printed"),
     ],
 )

@@ -87,6 +87,61 @@ def test_a_block_that_keeps_its_length() -> None:
     assert "average" in repr(block)
 
 
+@pytest.mark.parametrize("function", ["relu", "identity", "gelu"])
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_without_gradients_a_block_gives_the_same_bits_and_leaves_its_input_alone(
+    function: str, average: bool, padding: str
+) -> None:
+    block = DilatedBlock(regular(3), 2, padding=padding, average=average, activation=function)
+    randomise(block)
+    x = random_input(regular(3), 30).float()
+    before, expected = x.clone(), block(x).detach()
+    with torch.no_grad():
+        found = block(x)
+    assert torch.equal(found, expected)
+    assert torch.equal(x, before)
+
+
+def test_what_a_hook_has_seen_is_not_changed() -> None:
+    block = DilatedBlock(regular(3), 2)
+    assert isinstance(block.inner, Stack)
+    seen: list[torch.Tensor] = []
+    with torch.no_grad():
+        x = random_input(regular(3), 30).float()
+        expected = block(x)
+        for part in (block.inner, *block.inner):
+            handle = part.register_forward_hook(lambda *told: seen.append(told[-1]))  # pyright: ignore[reportArgumentType]
+            assert torch.equal(block(x), expected)
+            handle.remove()
+        raw = convolution(block)(x)
+        assert torch.equal(seen[0], torch.relu(raw))
+        assert torch.equal(seen[1], raw)
+        assert torch.equal(seen[2], torch.relu(raw))
+
+
+def test_a_block_keeps_the_precision_of_its_sum() -> None:
+    block, x = DilatedBlock(regular(3), 2), random_input(regular(3), 30).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = block(x).detach()
+        with torch.no_grad():
+            found = block(x)
+    assert found.dtype == expected.dtype == torch.float32
+    assert torch.equal(found, expected)
+
+
+def test_a_block_that_was_changed_is_asked_as_it_is() -> None:
+    block, x = DilatedBlock(plain(2), 1), random_input(plain(2), 9).float()
+    block.inner = Conv1d(plain(2), plain(2), 3)
+    with torch.no_grad():
+        torch.testing.assert_close(block(x), x[..., 1:8] + block.inner(x))
+
+
+def test_too_short_for_a_block() -> None:
+    with torch.no_grad(), pytest.raises(StrandLawError, match="fewer than the 5"):
+        DilatedBlock(plain(2), 2)(torch.zeros(1, 2, 4))
+
+
 def test_refusals_say_what_to_do() -> None:
     with pytest.raises(StrandLawError, match="adds two types: make the two equal, or project"):
         Residual(Conv1d(dna(), regular(3), 3))

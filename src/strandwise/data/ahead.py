@@ -30,7 +30,7 @@ class AheadLoader(DataLoader[Batch]):
         return plain if self.num_workers else self._ahead()
 
     def _ahead(self) -> Iterator[Batch]:
-        reader = _reader()
+        reader = own_threads(1, "strandwise-reader")
         try:
             order = iter(self.sampler)
             waiting: deque[Future[Batch]] = deque(reader.submit(self._read, where) for where in islice(order, _AHEAD))
@@ -50,22 +50,26 @@ class AheadLoader(DataLoader[Batch]):
         return self.dataset[where]
 
 
-def _reader() -> ThreadPoolExecutor:
-    """Return an executor of one thread whose torch operations stay on that thread.
+def own_threads(number: int, name: str) -> ThreadPoolExecutor:
+    """Return an executor whose threads do their torch operations each alone.
 
-    A second team of threads would fight with the model's for the same processors.
+    Otherwise each would have a team of threads, and the teams would fight for the same processors.
+
+    Args:
+        number: of threads.
+        name: what their names begin with.
     """
-    threads, started = torch.get_num_threads(), threading.Event()
+    threads, started = torch.get_num_threads(), threading.Barrier(number + 1)
 
     def start() -> None:
         # A thread takes its number from the process when it first asks, which must be before it sets its own.
         torch.get_num_threads()
         torch.set_num_threads(1)
-        started.set()
 
-    reader = ThreadPoolExecutor(1, thread_name_prefix="strandwise-reader", initializer=start)
-    reader.submit(int)
+    pool = ThreadPoolExecutor(number, thread_name_prefix=name, initializer=start)
+    for _ in range(number):
+        pool.submit(started.wait)
     started.wait()
-    # It holds for that thread, and for each that comes after it; the latter is taken back.
+    # It holds for those threads, and for each that comes after them; the latter is taken back.
     torch.set_num_threads(threads)
-    return reader
+    return pool

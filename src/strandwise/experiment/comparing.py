@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from strandwise.analysis.comparison import Along, Contestant, Found, Listed, judge
-from strandwise.analysis.comparison.judging import BLOCK_BP
+from strandwise.analysis.comparison import Contestant, Found, Places, answered, judge, nobody_left
+from strandwise.analysis.comparison.judging import BLOCK_BP, YES_NO
 from strandwise.errors import InputError, listing
-from strandwise.experiment.contest import along_file, along_run, along_table, named
+from strandwise.experiment.contest import Asked, Entrant, entered, named
 from strandwise.experiment.folder import CONFIG
 from strandwise.experiment.ground import (
+    PEAKS,
+    Ground,
     Named,
-    Tests,
+    Terms,
     Truth,
     barred_by,
     ground_of,
@@ -26,19 +28,23 @@ from strandwise.experiment.ground import (
 )
 from strandwise.experiment.trial import Trial
 from strandwise.files import atomic_path, check_writable, progress, write_text
+from strandwise.genome import match_names, open_signal
 from strandwise.motifs import meme_motifs
 from strandwise.report.judged_page import write_judged
+from strandwise.report.judged_text import write_judged_text
 from strandwise.report.rendering import check_installed
 
+FEW_BLOCKS = 10
 METRICS, RESULTS, WINDOWS = "metrics.json", "results.parquet", "windows.parquet"
 DIFFERENCES, PAGE = "differences.parquet", "comparison.html"
+TABLES = "tables.md"
 
 
 def compare(
     contestants: Sequence[str | Path],
     out: str | Path,
     truth: Truth,
-    tests: Tests | None = None,
+    terms: Terms | None = None,
     *,
     track: str | None = None,
     cell: str | None = None,
@@ -51,9 +57,9 @@ def compare(
     """Judge runs and files of predictions at the same places, on both scales, beside baselines and a replicate.
 
     Whatever a contestant is, it is read as values along chromosomes, so that yes/no models stand beside models of
-    coverage (GOPHER, Toneyan et al. 2022): a window's score is its mean predicted coverage, or the logit that a yes/no
-    model gives the window around its middle; and logits are held against coverage. What runs predict is left in
-    ``OUT/predictions``, so a comparison that was stopped goes on when it is asked again.
+    coverage (GOPHER, Toneyan et al. 2022). A window's score is its mean predicted coverage, or the highest logit that
+    a yes/no model gives to a window of its own within it; and the mean of those logits is held against coverage. What
+    runs predict is left in ``OUT/predictions``, so a comparison that was stopped goes on when it is asked again.
 
     Tables of windows that do not lie side by side are judged at their own windows, and with them whatever else is
     given.
@@ -62,7 +68,7 @@ def compare(
         contestants: run folders, bigWigs and parquet tables, as ``PATH`` or ``NAME=PATH``.
         out: folder for the results.
         truth: what is so.
-        tests: where it is judged.
+        terms: where it is judged.
         track: which of a run's or table's tracks.
         cell: the cell type that runs predict in.
         missing: the value of bases that a bigWig of predictions says nothing about; NaN leaves their windows out.
@@ -77,82 +83,114 @@ def compare(
     Raises:
         StrandwiseError: bad input, or a place that cannot be written.
     """
-    tests, out, given = tests or Tests(), Path(out), named(contestants)
-    _check(tests, out, resamples)
+    terms, out, given = terms or Terms(), Path(out), named(contestants)
+    _check(terms, out, missing, seed, resamples)
     check_installed()
-    ground = ground_of(given, truth, tests)
-    peaks = None if truth.peaks is None else intervals_of(truth.peaks, "peaks", ground, every=True)
+    ground = ground_of(given, truth, terms)
+    peaks = None if truth.peaks is None else intervals_of(truth.peaks, PEAKS, ground)
     barred = barred_by(truth, ground)
     for path in (truth.signal, *([] if truth.replicate is None else [truth.replicate])):
         opened_signal(path, ground)
     known_motifs = [] if motifs is None else meme_motifs(motifs, motif)
-    notes = training_notes(given, ground)
+    notes = [*training_notes(given, ground), *_elsewhere(terms, truth, ground)]
     check_writable(out / METRICS)
-    said: dict[str, Along | pd.DataFrame] = {}
-    for each in given:
-        if each.is_run:
-            folder = out / "predictions"
-            said[each.name] = along_run(each, ground, folder, step_bp=tests.step_bp, track=track, cell=cell)
-        elif each.is_table:
-            said[each.name] = along_table(each, ground, track, missing)
-        else:
-            said[each.name] = along_file(each, ground, missing)
-    tables = {name: each for name, each in said.items() if isinstance(each, pd.DataFrame)}
-    length, unit, bins = _resolutions(list(said.values()), tables, tests)
-    trial = Trial(truth, ground, peaks, barred, tests, length, unit, bins, seed)
-    models: list[Contestant] = [
-        Listed(name, each) if isinstance(each, pd.DataFrame) else each for name, each in said.items()
-    ]
-    rivals, more = trial.rivals(known_motifs)
-    notes += more
-    everyone = [*models, *rivals]
+    entrants = entered(given, ground, out / "predictions", Asked(terms.step_bp, track, cell, missing))
+    notes += [note for each in entrants for note in each.notes]
+    tables = [each.windows for each in entrants if each.windows is not None]
+    trial = Trial(truth, ground, peaks, barred, terms, *_resolutions(entrants, tables, terms), seed)
     places = {"table": trial.listed(tables)} if tables else trial.places()
-    shown = progress(places.items(), "judging", len(places))
+    rivals, more = trial.rivals(known_motifs, any("label" in each for each in tables))
+    everyone = [*(each.read() for each in entrants), *rivals]
+    left, silent = _left(everyone, trial, places)
+    shown = progress(left.items(), "judging", len(left))
     found = {name: judge(everyone, trial.measured, each, seed=seed, resamples=resamples) for name, each in shown}
-    swept = {} if tables else trial.sweeps(everyone, found["chromosomes"].places, found["coverage"].places)
-    record = _record(found, given, everyone, trial, notes, resamples)
+    swept = {} if tables else trial.sweeps(everyone, left)
+    record = _record(found, given, everyone, trial, [*notes, *more, *silent, *_few(found)], resamples)
     _write(out, found, swept, record)
     return record
 
 
-def _check(tests: Tests, out: Path, resamples: int) -> None:
+def _check(terms: Terms, out: Path, missing: float, seed: int, resamples: int) -> None:
     if (out / CONFIG).is_file():
         raise InputError(f"{out}: is a run folder: give another --out.")
-    if tests.window_bp < 2 or tests.step_bp < 1 or resamples < 0 or any(each < 1 for each in tests.bins):
+    if terms.window_bp < 2 or terms.step_bp < 1 or any(each < 1 for each in terms.bins):
         raise InputError(
-            f"--window {tests.window_bp}, --step {tests.step_bp}, --bins {listing(map(str, tests.bins))} and "
-            f"{resamples} resamples: give lengths of 1 or more, windows of 2 or more."
+            f"--window {terms.window_bp}, --step {terms.step_bp}, --bins {listing(terms.bins) or 'none'}: give lengths "
+            "of 1 or more, windows of 2 or more."
         )
-    if not tests.ratios or any(not each > 0 for each in tests.ratios):
-        raise InputError("--ratio: give one number above 0 or more: random windows for each one around a peak.")
-    wrong = [each for each in tests.bins if tests.window_bp % each]
-    if wrong:
-        raise InputError(f"bins of {wrong[0]} bp do not fill windows of {tests.window_bp} bp: give a divisor.")
+    if resamples < 0 or seed < 0:
+        raise InputError(f"--resamples {resamples}, --seed {seed}: give 0 or more.")
+    if not terms.ratios or any(not each > 0 for each in terms.ratios):
+        raise InputError(
+            f"--ratio {listing(terms.ratios)}: give one number above 0 or more: random windows for each one "
+            "around a peak."
+        )
+    if math.isinf(missing) or (terms.threshold is not None and not math.isfinite(terms.threshold)):
+        raise InputError(f"--missing {missing:g}, --threshold {terms.threshold}: give finite numbers.")
 
 
 def _resolutions(
-    who: Sequence[Along | pd.DataFrame], tables: Mapping[str, pd.DataFrame], tests: Tests
-) -> tuple[int, int, tuple[int, ...]]:
-    """Return the length of windows, what their starts are multiples of, and the bins to judge."""
+    entrants: Sequence[Entrant], tables: Sequence[pd.DataFrame], terms: Terms
+) -> tuple[int, int, int, tuple[int, ...]]:
+    """Return the length of windows, what starts and all bins are multiples of, and the bins to judge."""
+    own = sorted({each.bin_bp for each in entrants if each.bin_bp})
     if tables:
-        lengths = {int((each["end"] - each["start"]).max()) for each in tables.values()}
+        lengths = sorted({int((each["end"] - each["start"]).iloc[0]) for each in tables})
         if len(lengths) > 1:
-            raise InputError(f"tables of windows of {listing(map(str, sorted(lengths)))} bp: give one length.")
-        starts = np.concatenate([each["start"].to_numpy() for each in tables.values()])
-        length, unit = lengths.pop(), int(np.gcd.reduce(starts)) or 1
+            raise InputError(f"tables of windows of {listing(lengths)} bp: give tables of one length.")
+        length = lengths[0]
+        unit = math.gcd(length, *(int(np.gcd.reduce(each["start"].to_numpy())) for each in tables))
     else:
-        length, unit = tests.window_bp, tests.window_bp
-    own = {each.landscape.bin_bp for each in who if isinstance(each, Along)}
-    needed = math.lcm(*own) if own else 1
-    if length % needed or (tables and unit % needed):
-        raise InputError(
-            f"windows of {length} bp cannot be judged in the bins of all ({listing(map(str, sorted(own)))} bp): give "
-            f"--window a multiple of {needed}, or --step a divisor of the other bins."
-        )
-    if not tables:
-        unit = needed if needed > 1 else math.gcd(32, length)
-    finest = sorted({each.bin_bp for each in who if isinstance(each, Along) and each.bin_bp})
-    return length, unit, tests.bins or tuple(each for each in finest if each < length)
+        length, needed = terms.window_bp, math.lcm(*own)
+        if length % needed:
+            raise InputError(
+                f"windows of {length} bp cannot be judged in the bins of all ({listing(own)} bp): give --window a "
+                f"multiple of {needed}."
+            )
+        # Denser starts would only make more places to draw random windows from.
+        unit = needed * max(1, min(32, length // 8) // needed)
+    wrong = [each for each in terms.bins if length % each]
+    if wrong:
+        raise InputError(f"bins of {wrong[0]} bp do not fill windows of {length} bp: give --bins a divisor.")
+    bins = terms.bins or tuple(each for each in own if each < length and length % each == 0)
+    fitting = [each for each in own if length % each == 0]
+    return length, unit, math.gcd(unit, length, *bins, *fitting), bins
+
+
+def _left(
+    everyone: Sequence[Contestant], trial: Trial, places: Mapping[str, Places]
+) -> tuple[dict[str, Places], list[str]]:
+    """Return the windows of which all say something, by place, and why some places are not judged.
+
+    Raises:
+        InputError: there is none at any place.
+    """
+    found, notes = {}, []
+    for name, each in places.items():
+        left = answered(everyone, trial.measured, each)
+        if len(left):
+            found[name] = left
+        else:
+            notes.append(nobody_left(each, left))
+    if not found:
+        raise InputError(notes[0])
+    return found, notes
+
+
+def _elsewhere(terms: Terms, truth: Truth, ground: Ground) -> list[str]:
+    there = match_names(open_signal(truth.signal).sizes, ground.known, "", "").mapping.values()
+    left = [] if terms.chrom else [name for name in there if name not in ground.sizes]
+    return (
+        [f"judged on {listing(ground.sizes)} alone, not on {listing(left)}: name others with --chrom"] if left else []
+    )
+
+
+def _few(found: Mapping[str, Found]) -> list[str]:
+    return [
+        f"{name}: intervals rest on {each.blocks} stretch{'es' if each.blocks != 1 else ''} of genome alone"
+        for name, each in found.items()
+        if each.blocks < FEW_BLOCKS
+    ]
 
 
 def _record(
@@ -173,7 +211,8 @@ def _record(
         "chromosomes": dict(trial.ground.sizes),
         "window_bp": trial.length_bp,
         "unit_bp": trial.unit_bp,
-        "step_bp": trial.tests.step_bp,
+        "threshold": trial.threshold if "coverage" in found else None,
+        "step_bp": trial.terms.step_bp,
         "places": {name: _metrics(each) for name, each in found.items()},
         "bootstrap": {"resamples": resamples, "seed": trial.seed, "level": 0.95, "block_bp": BLOCK_BP},
         "notes": [*notes],
@@ -184,13 +223,14 @@ def _metrics(found: Found) -> dict[str, Any]:
     labels = found.places.labels[~np.isnan(found.places.labels)]
     by_contestant: dict[str, Any] = {}
     for row in found.rows.to_dict("records"):
-        scale = "yes/no" if row["scale"] == "yes/no" else f"{row['bin_bp']} bp"
+        scale = YES_NO if row["scale"] == YES_NO else f"{row['bin_bp']} bp"
         value: dict[str, Any] = {"value": None if math.isnan(row["value"]) else row["value"]}
         if not math.isnan(row["low"]):
             value["ci"] = [row["low"], row["high"]]
         by_contestant.setdefault(row["contestant"], {}).setdefault(scale, {})[row["metric"]] = value
     return {
         "n": len(found.places),
+        "blocks": found.blocks,
         "positives": int(labels.sum()),
         "negatives": int((labels == 0).sum()),
         "dropped": dict(found.places.dropped),
@@ -208,6 +248,7 @@ def _write(out: Path, found: Mapping[str, Found], swept: Mapping[str, pd.DataFra
         with atomic_path(out / name) as temporary:
             table.to_parquet(temporary, index=False)
     write_judged(record, rows, pairs, swept, windows, out / PAGE)
+    write_judged_text(record, rows, pairs, swept.get("smoothing", pd.DataFrame()), out / TABLES)
     write_text(out / METRICS, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 

@@ -5,14 +5,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from strandwise.analysis.comparison import Barred, Landscape
 from strandwise.data.labels import Cover, unknown_runs
 from strandwise.data.splits import held_out_regions
-from strandwise.errors import InputError, listing
+from strandwise.errors import InputError, StrandwiseError, listing
 from strandwise.experiment.run import Run
 from strandwise.files import existing_file
-from strandwise.genome import BedGraph, BigWig, Genome, match_names, open_signal, read_bed, rename_chromosomes
+from strandwise.genome import (
+    BedGraph,
+    BigWig,
+    Genome,
+    check_within,
+    match_names,
+    open_signal,
+    read_bed,
+    rename_chromosomes,
+)
+
+PEAKS = "peaks"
 
 
 @dataclass(frozen=True)
@@ -37,11 +50,11 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Tests:
+class Terms:
     """Where and how finely contestants are judged.
 
     Attributes:
-        chrom: chromosomes; if not given, those that the first run holds out for its test, or all.
+        chrom: chromosomes; if not given, those that the first run holds out for its test, or all that all files have.
         window_bp: length of the windows.
         bins: lengths of bins to judge amounts in; if not given, those that contestants have.
         step_bp: how densely models are asked that say one number of a window.
@@ -82,15 +95,17 @@ class Named:
 
 @dataclass(frozen=True)
 class Ground:
-    """The chromosomes that are judged.
+    """The chromosomes that are judged, and the others.
 
     Attributes:
-        sizes: in bp, by the names of the genome, or of the signal where no genome is given.
+        sizes: of those that are judged, in bp, by the names of the genome, or of the signal where no genome is given.
         genome: the DNA, if it was given.
+        known: all chromosomes and their sizes, by the same names.
     """
 
     sizes: Mapping[str, int]
     genome: Genome | None
+    known: Mapping[str, int]
 
     def names_in(self, signal: BigWig | BedGraph) -> dict[str, str]:
         """Return what a signal file calls each chromosome.
@@ -100,14 +115,22 @@ class Ground:
         """
         if isinstance(signal, BedGraph):
             raise InputError(f"{signal.path}: a bedGraph does not say how long chromosomes are: make it a bigWig.")
-        found = match_names(self.sizes, signal.sizes, "the chromosomes to judge", str(signal.path)).require().mapping
-        for name, theirs in found.items():
+        found = match_names(self.sizes, signal.sizes, "the chromosomes to judge", str(signal.path))
+        try:
+            names = found.require().mapping
+        except InputError as error:
+            raise InputError(f"{error} Name those that are in all of the files with --chrom.") from None
+        for name, theirs in names.items():
             if signal.sizes[theirs] != self.sizes[name]:
                 raise InputError(
                     f"{signal.path}: {theirs} is {signal.sizes[theirs]:,} bp, and {name} {self.sizes[name]:,} bp: is "
                     "it from another assembly?"
                 )
-        return found
+        return names
+
+    def only(self, chrom: str) -> "Ground":
+        """Return one chromosome, whether it is judged or not."""
+        return Ground({chrom: self.known[chrom]}, self.genome, self.known)
 
 
 def opened_signal(path: str | Path, ground: Ground) -> tuple[BigWig | BedGraph, dict[str, str]]:
@@ -116,13 +139,15 @@ def opened_signal(path: str | Path, ground: Ground) -> tuple[BigWig | BedGraph, 
     return signal, ground.names_in(signal)
 
 
-def ground_of(given: Sequence[Named], truth: Truth, tests: Tests) -> Ground:
-    """Return the chromosomes to judge: those asked for, else those that the first run holds out, else all measured.
+def ground_of(given: Sequence[Named], truth: Truth, terms: Terms) -> Ground:
+    """Return the chromosomes to judge: those asked for, else those that the first run holds out, else all there are.
+
+    Those are what was measured and what all files of predictions name.
 
     Args:
         given: whose genome is read where none is named.
         truth: names the signal and, maybe, the genome.
-        tests: names the chromosomes, maybe.
+        terms: names the chromosomes, maybe.
 
     Raises:
         InputError: a file is missing or damaged, or a chromosome is not there.
@@ -133,18 +158,37 @@ def ground_of(given: Sequence[Named], truth: Truth, tests: Tests) -> Ground:
     if genome is None:
         own = [run.experiment.genome.fasta for run in runs if run.experiment.genome is not None]
         genome = Genome(own[0]) if own else None
-    sizes = signal.sizes if genome is None else genome.sizes
-    wanted = list(tests.chrom)
+    sizes = dict(signal.sizes if genome is None else genome.sizes)
+    wanted = list(terms.chrom)
     if not wanted and runs:
-        regions = held_out_regions(runs[0].experiment.split, sizes)
-        whole = regions[(regions["start"] == 0) & (regions["end"] == regions["chrom"].map(sizes))]
-        wanted = list(whole[whole["split"] == "test"]["chrom"])
+        held = _held_out(runs[0], sizes)
+        wanted = [] if held is None else [name for name, size in sizes.items() if _covers(held, name, size)]
     if not wanted:
         measured = match_names(sizes, signal.sizes, "genome", str(truth.signal)).mapping
         wanted = [chrom for chrom in sizes if chrom in measured]
+        for each in given:
+            there = match_names(wanted, _chromosomes_in(each) or wanted, "", "").mapping
+            # Where there is none in common, the file is refused by what it lacks.
+            wanted = [chrom for chrom in wanted if chrom in there] or wanted
+    if not wanted:
+        what = "the chromosomes" if genome is None else str(genome.path)
+        match_names(sizes, signal.sizes, what, str(truth.signal)).require()
     where = str(truth.signal if genome is None else genome.path)
     match = match_names(wanted, sizes, "--chrom", where).require()
-    return Ground({match.mapping[name]: sizes[match.mapping[name]] for name in wanted}, genome)
+    return Ground({match.mapping[name]: sizes[match.mapping[name]] for name in wanted}, genome, sizes)
+
+
+def _chromosomes_in(given: Named) -> list[str] | None:
+    """Return the chromosomes that a file of predictions names; None of a run, or of what cannot be read so."""
+    if given.is_run:
+        return None
+    try:
+        if given.is_table:
+            return [str(name) for name in pq.read_table(given.path, columns=["chrom"])["chrom"].unique().to_pylist()]
+        return list(open_signal(given.path).sizes)
+    except (pa.ArrowException, KeyError, OSError, ValueError, InputError):
+        # What is wrong with it is said when it is read.
+        return None
 
 
 def measured_along(path: str | Path, ground: Ground, bin_bp: int) -> Landscape:
@@ -160,33 +204,58 @@ def training_notes(given: Sequence[Named], ground: Ground) -> list[str]:
         if not each.is_run:
             continue
         run = Run.open(each.path)
-        if run.experiment.imported is not None or run.experiment.genome is None:
+        held = _held_out(run, ground.known)
+        if held is None:
             notes.append(f"{each.name}: what it was trained on is not known here")
             continue
-        split = run.experiment.split
-        regions = held_out_regions(split, Genome(run.experiment.genome.fasta).sizes)
-        whole = [name for name, size in ground.sizes.items() if _held(regions, name, size) or name in split.exclude]
-        seen = [name for name in ground.sizes if name not in whole]
+        unused = match_names(run.experiment.split.exclude, ground.known, "exclude", "the genome").mapping.values()
+        seen = [name for name, size in ground.sizes.items() if name not in unused and not _covers(held, name, size)]
         if seen:
             notes.append(f"{each.name}: {listing(seen)} was not held out whole in its training: its metrics flatter it")
     return notes
 
 
-def _held(regions: pd.DataFrame, chrom: str, size: int) -> bool:
-    here = regions[(regions["chrom"] == chrom) & (regions["split"] == "test")]
+def _held_out(run: Run, sizes: Mapping[str, int]) -> pd.DataFrame | None:
+    """Return what a run holds out for its test, in the names of `sizes`; None where that is not known."""
+    experiment = run.experiment
+    if experiment.imported is not None or experiment.genome is None:
+        return None
+    try:
+        own: Mapping[str, int] = Genome(experiment.genome.fasta).sizes
+    except InputError:
+        # It was trained elsewhere, and its genome is not at hand.
+        own = sizes
+    try:
+        regions = held_out_regions(experiment.split, own)
+    except StrandwiseError:
+        return None
+    match = match_names(list(pd.unique(regions["chrom"])), sizes, "test", "the genome").mapping
+    regions = regions[(regions["split"] == "test") & regions["chrom"].isin(list(match))]
+    return regions.assign(chrom=regions["chrom"].map(match))
+
+
+def _covers(regions: pd.DataFrame, chrom: str, size: int) -> bool:
+    here = regions[regions["chrom"] == chrom]
     return int((here["end"].clip(upper=size) - here["start"]).sum()) >= size
 
 
-def intervals_of(path: str | Path, what: str, ground: Ground, *, every: bool = False) -> pd.DataFrame:
-    """Return intervals by the names of the ground; with `every`, those of other chromosomes of its genome too."""
+def intervals_of(path: str | Path, what: str, ground: Ground) -> pd.DataFrame:
+    """Return intervals by the names of the ground, those of chromosomes that are not judged too.
+
+    Raises:
+        InputError: a file that is missing or malformed, in which no chromosome is known, or one past the end of its
+            chromosome; or no peak.
+    """
     frame = read_bed(existing_file(path, what))
-    sizes = ground.genome.sizes if every and ground.genome is not None else ground.sizes
-    match = match_names(list(pd.unique(frame["chrom"])), sizes, str(path), "the genome")
+    match = match_names(list(pd.unique(frame["chrom"])), ground.known, str(path), "the genome")
     frame = frame[frame["chrom"].isin(list(match.mapping))]
-    if what == "peaks" and not len(frame):
+    if not len(frame):
         match.require()
+    if what == PEAKS and not len(frame):
         raise InputError(f"{path}: there is no peak in it: give the peaks of the signal, or leave --peaks.")
-    return rename_chromosomes(frame, match).reset_index(drop=True)
+    frame = rename_chromosomes(frame, match).reset_index(drop=True)
+    check_within(frame, ground.known, path)
+    return frame
 
 
 def barred_by(truth: Truth, ground: Ground) -> Barred:

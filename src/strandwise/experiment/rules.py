@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from strandwise.analysis.baselines import (
@@ -18,12 +19,12 @@ from strandwise.analysis.baselines import (
     read_features,
 )
 from strandwise.analysis.comparison import Barred, Scored, around_peaks
-from strandwise.data.reading import GenomeReader, PackedGenome
 from strandwise.errors import InputError
 from strandwise.genome import Genome
 from strandwise.motifs import Motif
 
 LEARNED = 20_000
+GC, MOTIFS, WORDS = RULES = ("GC", "motifs and GC", "6-letter words")
 BASES = 1 << 22
 
 
@@ -57,16 +58,17 @@ def simple_rules(
         return [], ["scikit-learn is not installed, so there are no baselines: pip install 'strandwise[baselines]'"]
     sizes = {chrom: size for chrom, size in genome.sizes.items() if chrom not in judged and chrom not in excluded}
     try:
-        places = around_peaks(peaks, sizes, length_bp, 1, Barred(), seed=seed)
+        # A grid as wide as windows, for a genome has billions of places to begin at.
+        places = around_peaks(peaks, sizes, length_bp, 1, Barred(), seed=seed, grid_bp=length_bp)
     except InputError as error:
         return [], [f"there are no baselines, for want of windows to learn from: {error}"]
     if len(places) > LEARNED:
         places = places.take(np.sort(np.random.default_rng(seed).permutation(len(places))[:LEARNED]))
-    learned, labels = _reader(genome, places.frame, length_bp).gather(np.arange(len(places))), places.labels
-    kinds: dict[str, list[Feature]] = {"GC": [Composition()]}
+    learned, labels = _codes(genome, places.frame, length_bp), places.labels
+    kinds: dict[str, list[Feature]] = {GC: [Composition()]}
     if motifs:
-        kinds["motifs and GC"] = [Composition(), Motifs(motifs, background_of(learned))]
-    kinds["6-letter words"] = [Words()]
+        kinds[MOTIFS] = [Composition(), Motifs(motifs, background_of(learned))]
+    kinds[WORDS] = [Words()]
     found = []
     for name, features in kinds.items():
         baseline = fit_baseline(features, Examples(read_features(features, learned), labels.astype(np.int64)))
@@ -78,13 +80,18 @@ def _rule(
     genome: Genome, length_bp: int, score: Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 ) -> Callable[[pd.DataFrame], NDArray[np.float64]]:
     def rule(frame: pd.DataFrame) -> NDArray[np.float64]:
-        reader, size = _reader(genome, frame, length_bp), max(1, BASES // length_bp)
-        rows = (np.arange(at, min(at + size, len(frame))) for at in range(0, len(frame), size))
-        return np.concatenate([score(reader.gather(part)) for part in rows])
+        size = max(1, BASES // length_bp)
+        parts = (frame.iloc[at : at + size] for at in range(0, len(frame), size))
+        return np.concatenate([np.empty(0), *(score(_codes(genome, part, length_bp)) for part in parts)])
 
     return rule
 
 
-def _reader(genome: Genome, frame: pd.DataFrame, length_bp: int) -> GenomeReader:
-    packed = PackedGenome(genome, pd.unique(frame["chrom"]), length_bp)
-    return GenomeReader(packed, packed.origin(frame["chrom"].to_numpy(), frame["start"].to_numpy()), length_bp)
+def _codes(genome: Genome, frame: pd.DataFrame, length_bp: int) -> NDArray[np.uint8]:
+    """Return the DNA of windows, ``(windows, length_bp)``; one chromosome is held at a time."""
+    chrom, start = frame["chrom"].to_numpy(), frame["start"].to_numpy()
+    found = np.empty((len(frame), length_bp), dtype=np.uint8)
+    for name in pd.unique(chrom):
+        here = chrom == name
+        found[here] = sliding_window_view(genome.load(name), length_bp)[start[here]]
+    return found

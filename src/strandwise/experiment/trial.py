@@ -1,6 +1,5 @@
-"""One comparison: what is measured, the rivals of models, where all are judged, and the sweeps over tests."""
+"""One comparison: what is measured, the rivals of models, where all are judged, and the sweeps over terms."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,18 +20,20 @@ from strandwise.analysis.comparison import (
     imbalance,
     labels_of,
     levels_of,
+    peak_windows,
     side_by_side,
     smoothing,
     thresholds,
     with_coverage,
 )
 from strandwise.errors import InputError
-from strandwise.experiment.ground import Ground, Tests, Truth, measured_along
-from strandwise.experiment.rules import simple_rules
+from strandwise.experiment.ground import Ground, Terms, Truth, measured_along
+from strandwise.experiment.rules import RULES, simple_rules
 from strandwise.genome import match_names, open_signal
 from strandwise.motifs import Motif
 
-REPLICATE, ITSELF = "replicate", "the signal itself"
+REPLICATE, ITSELF, MEAN = "replicate", "the signal itself", "mean profile"
+RIVALS = (REPLICATE, ITSELF, MEAN, *RULES)
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ class Trial:
         ground: the chromosomes.
         peaks: chrom, start, end, summit; on all chromosomes of the genome.
         barred: what keeps a window out.
-        tests: as they were asked for.
+        terms: as they were asked for.
         length_bp: of a window.
         unit_bp: windows around peaks begin at multiples of it.
+        base_bp: the bins that coverage is read in: all others, and all starts of windows, are multiples of them.
         bins: lengths of bins to judge amounts in.
         seed: of random windows.
     """
@@ -55,16 +57,12 @@ class Trial:
     ground: Ground
     peaks: pd.DataFrame | None
     barred: Barred
-    tests: Tests
+    terms: Terms
     length_bp: int
     unit_bp: int
+    base_bp: int
     bins: tuple[int, ...]
     seed: int
-
-    @property
-    def base_bp(self) -> int:
-        """The bins that coverage is read in: all others are multiples of them."""
-        return math.gcd(self.unit_bp, self.length_bp, *self.bins)
 
     @cached_property
     def measured(self) -> Measured:
@@ -77,44 +75,60 @@ class Trial:
         path = self.truth.replicate
         return None if path is None else measured_along(path, self.ground, self.base_bp)
 
-    def rivals(self, motifs: Sequence[Motif]) -> tuple[list[Contestant], list[str]]:
+    @cached_property
+    def tiles(self) -> Places:
+        """Windows side by side along whole chromosomes."""
+        return side_by_side(self.ground.sizes, self.length_bp, self.barred, self.peaks)
+
+    @cached_property
+    def threshold(self) -> float:
+        """What the highest coverage of a window has to pass; if not given, half of the windows do."""
+        highest = self._highest(self.tiles)
+        return float(np.nanmedian(highest)) if self.terms.threshold is None else self.terms.threshold
+
+    def rivals(self, motifs: Sequence[Motif], labelled: bool) -> tuple[list[Contestant], list[str]]:
         """Return what experiments reach, and baselines learned where nothing is judged; and why some are not there.
 
         Args:
             motifs: for the rule of motifs.
+            labelled: whether windows have labels, be it without peaks.
         """
         found: list[Contestant] = []
         if self.second is not None:
             found.append(Along(REPLICATE, self.second, "ceiling"))
+        if self.peaks is not None or labelled:
+            found.append(Along(ITSELF, self.measured.landscape, "ceiling", classifier_only=True))
         if self.peaks is None:
-            return found, ["no peaks were given, so nothing is judged by yes or no: add --peaks BED"]
-        found.append(Along(ITSELF, self.measured.landscape, "ceiling", classifier_only=True))
+            without = "no baseline is learned" if labelled else "nothing is judged by yes or no"
+            return found, [f"no peaks were given, so {without}: add --peaks BED"]
         elsewhere = self.peaks[~self.peaks["chrom"].isin(list(self.ground.sizes))]
-        if self.ground.genome is None:
-            return found, ["no genome was given, so no baseline reads DNA: add --genome FASTA"]
         if not len(elsewhere):
             return found, ["all peaks lie where models are judged, so no baseline can be learned elsewhere"]
-        rules, notes = simple_rules(
-            self.ground.genome, elsewhere, list(self.ground.sizes), self.length_bp, motifs, seed=self.seed
-        )
+        notes = []
+        if self.ground.genome is None:
+            notes = ["no genome was given, so no baseline reads DNA: add --genome FASTA"]
+        else:
+            rules, notes = simple_rules(
+                self.ground.genome, elsewhere, list(self.ground.sizes), self.length_bp, motifs, seed=self.seed
+            )
+            found += rules
         profile = self._mean_profile(elsewhere)
-        return [*found, *rules, *([profile] if profile else [])], notes
+        return [*found, *([] if profile is None else [profile])], notes
 
     def _mean_profile(self, elsewhere: pd.DataFrame) -> MeanProfile | None:
-        """Return what was measured around peaks of other chromosomes, on average."""
-        genome, signal = self.ground.genome, open_signal(self.truth.signal)
-        if genome is None:
-            return None
-        sizes = {name: size for name, size in genome.sizes.items() if name in set(elsewhere["chrom"])}
-        there = match_names(sizes, signal.sizes, "genome", str(self.truth.signal)).mapping
-        ground = Ground({name: sizes[name] for name in there}, genome)
-        here = elsewhere[elsewhere["chrom"].isin(list(there))]
-        if not len(here):
-            return None
-        landscape = measured_along(self.truth.signal, ground, self.base_bp)
-        around = around_peaks(here, ground.sizes, self.length_bp, self.base_bp, Barred(), seed=self.seed)
-        means = landscape.means(around.frame[around.labels == 1], self.length_bp, self.base_bp)
-        return MeanProfile(means.mean(0, dtype=np.float64).astype(np.float32), self.base_bp)
+        """Return what was measured around peaks of other chromosomes, on average; one chromosome after another."""
+        there = set(match_names(self.ground.known, open_signal(self.truth.signal).sizes, "", "").mapping)
+        total, n = np.zeros(self.length_bp // self.base_bp), 0
+        for name, peaks in elsewhere.groupby("chrom"):
+            if name not in there:
+                continue
+            one = self.ground.only(str(name))
+            around = peak_windows(peaks, one.sizes, self.length_bp, self.base_bp)
+            if len(around):
+                landscape = measured_along(self.truth.signal, one, self.base_bp)
+                total += landscape.means(around, self.length_bp, self.base_bp).sum(0, dtype=np.float64)
+                n += len(around)
+        return MeanProfile((total / n).astype(np.float32), self.base_bp, MEAN) if n else None
 
     def places(self) -> dict[str, Places]:
         """Return the places to judge at, by name.
@@ -122,52 +136,58 @@ class Trial:
         Raises:
             InputError: no window passes the threshold, or there is no room for random windows.
         """
-        tiles = side_by_side(self.ground.sizes, self.length_bp, self.barred, self.peaks)
-        highest = self._highest(tiles)
-        threshold = float(np.median(highest)) if self.tests.threshold is None else self.tests.threshold
-        covered = with_coverage(tiles, highest, threshold)
+        highest = self._highest(self.tiles)
+        covered = with_coverage(self.tiles, highest, self.threshold)
         if not len(covered):
+            asked = "--threshold" if self.terms.threshold is not None else "the median of all windows"
             raise InputError(
-                f"--threshold {threshold:g}: the highest coverage of any window, in bins of {self.base_bp} bp, is "
-                f"{highest.max():g}."
+                f"{asked}, {self.threshold:g}: no window has a bin of {self.base_bp} bp of more; the highest is "
+                f"{np.nanmax(highest):g}. Give a lower --threshold, or other chromosomes."
             )
-        found = {"coverage": covered, "chromosomes": tiles}
-        return found if self.peaks is None else {"peaks": self._balanced(self.tests.ratios[0]), **found}
+        found = {"coverage": covered, "chromosomes": self.tiles}
+        return found if self.peaks is None else {"peaks": self._balanced(self.terms.ratios[0]), **found}
 
-    def listed(self, tables: Mapping[str, pd.DataFrame]) -> Places:
-        """Return the windows of tables, labelled by peaks, or as the first table says.
+    def listed(self, tables: Sequence[pd.DataFrame]) -> Places:
+        """Return the windows that tables share, labelled by peaks, or else as the first table says that has labels.
 
         Raises:
-            InputError: tables of different windows.
+            InputError: no window is in all of them, or all of them are kept out.
         """
         keys = ["chrom", "start", "end"]
-        first = next(iter(tables.values())).drop_duplicates(keys)
-        frame = first[first["end"] - first["start"] == self.length_bp].reset_index(drop=True)
+        frame = tables[0][keys]
+        for other in tables[1:]:
+            frame = frame.merge(other[keys], on=keys)
+        if not len(frame):
+            raise InputError("the tables have no window in common: give predictions of the same windows.")
+        labels = np.full(len(frame), np.nan, dtype=np.float32)
+        said = [table for table in tables if "label" in table]
         if self.peaks is not None:
             labels = labels_of(frame, self.peaks)
-        elif "label" in frame:
-            labels = frame["label"].to_numpy(np.float32)
-        else:
-            labels = np.full(len(frame), np.nan, dtype=np.float32)
-        return Places("table", frame[keys], self.length_bp, labels).without(self.barred.reasons(frame))
+        elif said:
+            labels = frame.merge(said[0], how="left", on=keys)["label"].to_numpy(np.float32)
+        found = Places("table", frame, self.length_bp, labels).without(self.barred.reasons(frame))
+        if not len(found):
+            raise InputError(f"every window of the table is kept out: {found.dropped}. Bar less.")
+        return found
 
-    def sweeps(self, everyone: Sequence[Contestant], tiles: Places, covered: Places) -> dict[str, pd.DataFrame]:
+    def sweeps(self, everyone: Sequence[Contestant], left: Mapping[str, Places]) -> dict[str, pd.DataFrame]:
         """Return rows by what tests differ in: "threshold", "smoothing" and, with peaks, "imbalance".
 
         Args:
             everyone: who is judged.
-            tiles: of whole chromosomes.
-            covered: those with coverage.
+            left: the places at which all of them say something, by name.
         """
-        highest = self._highest(tiles)
         with_bins = [each for each in everyone if isinstance(each, Along) and each.bin_bp]
         widths = sorted({*self.bins, self.length_bp})
-        found = {
-            "threshold": thresholds(everyone, self.measured, tiles, highest, levels_of(highest)),
-            "smoothing": smoothing(with_bins, self.measured, covered, widths),
-        }
-        if self.peaks is not None and len(self.tests.ratios) > 1:
-            found["imbalance"] = imbalance(everyone, self.measured, self._balanced, self.tests.ratios)
+        found = {}
+        if "chromosomes" in left:
+            tiles = left["chromosomes"]
+            highest = self._highest(tiles)
+            found["threshold"] = thresholds(everyone, self.measured, tiles, highest, levels_of(highest))
+        if "coverage" in left:
+            found["smoothing"] = smoothing(with_bins, self.measured, left["coverage"], widths)
+        if "peaks" in left and len(self.terms.ratios) > 1:
+            found["imbalance"] = imbalance(everyone, self.measured, self._balanced, self.terms.ratios)
         return found
 
     def _balanced(self, ratio: float) -> Places:

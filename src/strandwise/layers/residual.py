@@ -1,11 +1,12 @@
 """Residual connections: what layers find is added to what they were given."""
 
+import torch
 from torch import Tensor, nn
 
 from strandwise.errors import StrandLawError
 from strandwise.layers.activation import Activation
 from strandwise.layers.conv import Conv1d
-from strandwise.layers.stack import Stack
+from strandwise.layers.stack import Stack, watched
 from strandwise.layers.typed import TypedModule, freeze
 from strandwise.strand import StrandType
 
@@ -97,6 +98,28 @@ class DilatedBlock(Residual):
         conv = Conv1d(type, type, kernel_size, dilation=dilation, padding=padding)
         super().__init__(Stack(conv, Activation(type, activation)), average=average)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Add to ``(batch, channels, positions)``."""
+        parts = self._unseen()
+        if torch.is_grad_enabled() or parts is None:
+            return super().forward(x)
+        self.out_length(x.shape[2])
+        conv, function = parts
+        found = conv(x)
+        if found.dtype != x.dtype:
+            return _add(x, function(found), self.average)
+        # What a convolution has just made is nobody's yet, so the sum may take its place.
+        found = found.relu_() if function.name == "relu" else function(found)
+        total = found.add_(_cut(x, found))
+        return total.div_(2) if self.average else total
+
+    def _unseen(self) -> tuple[Conv1d, Activation] | None:
+        """Return the layers inside, if they are as they were made and nobody wants to see what goes through them."""
+        if type(inner := self.inner) is not Stack or len(inner.layers) != 2 or any(map(watched, (inner, *inner))):
+            return None
+        conv, function = inner
+        return (conv, function) if type(conv) is Conv1d and type(function) is Activation else None
+
 
 class _Sum(nn.Module):
     def __init__(self, inner: nn.Module, average: bool) -> None:
@@ -108,10 +131,13 @@ class _Sum(nn.Module):
 
 
 def _add(x: Tensor, y: Tensor, average: bool) -> Tensor:
-    # Of an odd number of positions to cut, which plain types may have, the right end loses one more.
-    left = (x.shape[-1] - y.shape[-1]) // 2
-    total = x.narrow(-1, left, y.shape[-1]) + y
+    total = _cut(x, y) + y
     return total / 2 if average else total
+
+
+def _cut(x: Tensor, y: Tensor) -> Tensor:
+    # Of an odd number of positions to cut, which plain types may have, the right end loses one more.
+    return x.narrow(-1, (x.shape[-1] - y.shape[-1]) // 2, y.shape[-1])
 
 
 def _shortening(inner: TypedModule, in_length: int | None) -> int:

@@ -34,7 +34,7 @@ class Stack(TypedModule):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers in order, those that can be done in one step together."""
         for layers, then in _steps(list(self.layers)):
-            if then is None or any(map(_watched, layers)):
+            if then is None or any(map(watched, layers)):
                 for layer in layers:
                     x = layer(x)
             else:
@@ -76,6 +76,6 @@ def _steps(layers: Sequence[nn.Module]) -> Iterator[tuple[Sequence[nn.Module], F
         yield layers[first:at], then
 
 
-def _watched(layer: nn.Module) -> bool:
+def watched(layer: nn.Module) -> bool:
     """Return whether somebody wants to see what goes through this very layer."""
     return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks)

@@ -67,8 +67,9 @@ class WithBias(nn.Module):
         return {head.name: _added(head, found[head.name], bias[head.name]) for head in self.heads}
 
     def _bias(self, sequence: Tensor) -> Mapping[str, Tensor]:
+        # Of a stretch of several windows too.
         cut = (self.input_bp - self.bias_bp) // 2
-        return self.bias(sequence[..., cut : cut + self.bias_bp])
+        return self.bias(sequence[..., cut : sequence.shape[-1] - cut])
 
     def _check_law(self) -> None:
         weight = next(self.bias.parameters(), torch.zeros(()))

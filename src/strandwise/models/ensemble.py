@@ -100,7 +100,8 @@ class Ensemble(nn.Module):
     def _middle(self, name: str, x: Tensor, length: int) -> Tensor:
         # Controls lie along what is predicted, which is as long for all; the rest, along what is read.
         cut = (self.input_bp - length) // 2
-        return x[..., cut : cut + length] if cut and name in ("sequence", "signal") else x
+        # Cut off both ends, of a stretch of several windows too.
+        return x[..., cut : x.shape[-1] - cut] if cut and name in ("sequence", "signal") else x
 
     def _mean(self, head: Head, answers: Sequence[Tensor]) -> Tensor:
         shapes = list(dict.fromkeys(tuple(answer.shape[1:]) for answer in answers))

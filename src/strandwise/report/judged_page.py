@@ -64,10 +64,12 @@ def write_judged(
                 "tables": [table for table in tables if table.rows],
                 "plots": [(plot["id"], plot["x"]["title"], 90 + 30 * len(plot["traces"])) for plot in drawn],
                 "curves": [(plot["id"], plot["y"]["title"]) for plot in curves],
+                "legend": _legend(curves, names),
                 "differences": difference_table(pairs, place, models),
             }
         )
     sweeps = [_sweep_plot(name, frame, names) for name, frame in swept.items() if name in _SWEEPS and len(frame)]
+    sweeps = [plot for plot in sweeps if plot["traces"]]
     plots += sweeps
     page = render(
         "judged.html.j2",
@@ -76,7 +78,7 @@ def write_judged(
         headline=_headline(record, models),
         notes=record["notes"],
         sections=sections,
-        legend=[LegendEntry(index, name) for index, name in enumerate(names)],
+        legend=_legend(sweeps, names),
         sweeps=[(plot["id"], plot["y"]["title"], plot["x"]["title"]) for plot in sweeps],
         smoothing=smoothing_table(swept.get("smoothing", pd.DataFrame())),
         record=flattened({name: record[name] for name in ("truth", "chromosomes", "bootstrap")}),
@@ -102,10 +104,13 @@ def amount_tables(rows: pd.DataFrame, record: Mapping[str, Any]) -> list[Table]:
 
 
 def difference_table(pairs: pd.DataFrame, place: str, models: Sequence[str]) -> Table:
-    """Return differences between models with paired intervals: AUROC, AUPR, and Pearson's r of windows as a whole."""
+    """Return how far models are ahead of each other, and of ceilings and baselines, with paired intervals.
+
+    Of AUROC, AUPR, and Pearson's r of windows as a whole.
+    """
     if not len(pairs):
         return Table("", [], [])
-    here = pairs[(pairs["places"] == place) & pairs["one"].isin(models) & pairs["other"].isin(models)]
+    here = pairs[(pairs["places"] == place) & (pairs["one"].isin(models) | pairs["other"].isin(models))]
     coarsest = here[here["scale"] == "amount"]["bin_bp"].max()
     metrics = [("yes/no", 0, "auroc"), ("yes/no", 0, "aupr"), ("amount", coarsest, "pearson")]
     found: dict[tuple[str, str], list[Cell]] = {}
@@ -113,8 +118,8 @@ def difference_table(pairs: pd.DataFrame, place: str, models: Sequence[str]) -> 
         part = here[(here["scale"] == scale) & (here["bin_bp"] == bin_bp) & (here["metric"] == metric)]
         for row in part.to_dict("records"):
             text = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
-            cells = found.setdefault((row["one"], row["other"]), [Cell("", numeric=False)] * len(metrics))
-            cells[metrics.index((scale, bin_bp, metric))] = Cell(text, exact=repr(row["difference"]), numeric=False)
+            cells = found.setdefault((row["one"], row["other"]), [Cell("")] * len(metrics))
+            cells[metrics.index((scale, bin_bp, metric))] = Cell(text, exact=repr(row["difference"]))
     columns = [metric_name(metric) for _, _, metric in metrics]
     lines = [Row(f"{one} - {other}", cells) for (one, other), cells in found.items()]
     return Table("Differences, with 95% intervals from the same resampled stretches of genome", columns, lines)
@@ -160,7 +165,7 @@ def _table(title: str, part: pd.DataFrame, metrics: Sequence[str], record: Mappi
 
 def _cell(row: Mapping[Any, Any] | None, best: float | None, role: str) -> Cell:
     if row is None:
-        return Cell("", numeric=False)
+        return Cell("")
     cell = number_cell(row["value"], "it is the same everywhere", best=role == "model" and row["value"] == best)
     if not known(row["low"]):
         return cell
@@ -207,6 +212,11 @@ def _interval_plots(place: str, rows: pd.DataFrame, names: Sequence[str]) -> lis
         if len(lines) > 1:
             found.append(figures.interval_figure(f"{place}-{name}", lines, title))
     return found
+
+
+def _legend(plots: Sequence[figures.Figure], names: Sequence[str]) -> list[LegendEntry]:
+    drawn = {trace["meta"] for plot in plots for trace in plot["traces"] if "meta" in trace}
+    return [LegendEntry(index, name) for index, name in enumerate(names) if index in drawn]
 
 
 def _curves(place: str, windows: pd.DataFrame, names: Sequence[str]) -> list[figures.Figure]:

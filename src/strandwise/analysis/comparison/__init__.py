@@ -8,9 +8,17 @@ from strandwise.analysis.comparison.contestants import (
     Role,
     Scored,
 )
-from strandwise.analysis.comparison.judging import Found, Measured, judge
+from strandwise.analysis.comparison.judging import Found, Measured, answered, judge, nobody_left
 from strandwise.analysis.comparison.landscape import Landscape, resolution
-from strandwise.analysis.comparison.places import Barred, Places, around_peaks, labels_of, side_by_side, with_coverage
+from strandwise.analysis.comparison.places import (
+    Barred,
+    Places,
+    around_peaks,
+    labels_of,
+    peak_windows,
+    side_by_side,
+    with_coverage,
+)
 from strandwise.analysis.comparison.sweeps import imbalance, levels_of, smoothing, thresholds
 
 __all__ = [
@@ -25,11 +33,14 @@ __all__ = [
     "Places",
     "Role",
     "Scored",
+    "answered",
     "around_peaks",
     "imbalance",
     "judge",
     "labels_of",
     "levels_of",
+    "nobody_left",
+    "peak_windows",
     "resolution",
     "side_by_side",
     "smoothing",

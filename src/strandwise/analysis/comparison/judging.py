@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,14 @@ from strandwise.errors import InputError
 from strandwise.scores.bootstrap import Statistic, block_resamples, genomic_blocks, resampled_aupr, resampled_auroc
 from strandwise.scores.metrics import aupr, auroc, recall_at_fdr
 from strandwise.scores.profiles import jensen_shannon
-from strandwise.scores.regression import mean_squared_error, pearson, poisson_nll, r_squared, spearman
+from strandwise.scores.regression import (
+    mean_squared_error,
+    pearson,
+    poisson_nll,
+    r_squared,
+    scaled_metrics,
+    spearman,
+)
 
 BLOCK_BP = 100_000
 YES_NO, AMOUNT = "yes/no", "amount"
@@ -48,6 +56,7 @@ class Found:
             from the second, `low`, `high`, from the same resamples.
         scores: what each contestant says of each window, ``(windows,)`` by name.
         amounts: what was measured in each window, ``(windows,)``.
+        blocks: stretches of genome that intervals rest on; fewer than two give none.
     """
 
     places: Places
@@ -55,6 +64,7 @@ class Found:
     pairs: pd.DataFrame
     scores: Mapping[str, NDArray[np.float64]]
     amounts: NDArray[np.float64]
+    blocks: int
 
 
 @dataclass
@@ -86,8 +96,9 @@ def judge(
     Yes or no: the score of each window against its label, where both kinds are there. How much: the mean coverage of
     each bin of each window against what was measured, for the bins of `measured` and for windows as a whole; a
     contestant that is coarser, or says one number of a window, is judged at what it says. Correlations are over the
-    bins of all windows, and `pearson_per_window` the mean over windows; `mse` and `poisson_nll` are of amounts as they
-    are, and of amounts times one factor that makes their sum that of the measured ones (GOPHER's global scaling).
+    bins of all windows, and `pearson_per_window` the mean over windows in which both vary; `mse` and `poisson_nll` are
+    of amounts as they are, and of amounts times one factor that makes their sum that of the measured ones (GOPHER's
+    global scaling). Logits, scores, and what is below 0 in a bin of some length have correlations alone there.
 
     Windows of which any contestant says nothing are left out for all. Intervals are 95 % percentile intervals from
     a bootstrap over stretches of 100 kb; all are resampled together, so that differences are paired.
@@ -102,40 +113,53 @@ def judge(
     Raises:
         InputError: no window is left of which everybody says something.
     """
-    places = _answered(contestants, measured, places)
+    asked, places = places, answered(contestants, measured, places)
+    if not len(places):
+        raise InputError(nobody_left(asked, places))
     sheet, scores = _Sheet(places), dict[str, NDArray[np.float64]]()
-    whole = measured.landscape.means(places.frame, places.length_bp, places.length_bp)
+    bins = [*dict.fromkeys((*sorted(measured.bins), places.length_bp))]
+    truths = {bin_bp: measured.landscape.means(places.frame, places.length_bp, bin_bp) for bin_bp in bins}
     for who in contestants:
         said = who.scores(places)
         if said is not None:
             scores[who.name] = said
             _judge_labels(sheet, who, said)
-        for bin_bp in dict.fromkeys((*sorted(measured.bins), places.length_bp)):
+        for bin_bp, truth in truths.items():
             given = who.amounts(places, bin_bp)
             if given is not None:
-                truth = measured.landscape.means(places.frame, places.length_bp, bin_bp)
                 _judge_amounts(sheet, who, bin_bp, truth, given)
     rows = pd.DataFrame(sheet.rows, columns=list(COLUMNS))
-    pairs = _with_intervals(sheet, rows, seed, resamples)
-    return Found(places, rows, pairs, scores, whole[:, 0].astype(np.float64))
+    blocks = genomic_blocks(places.frame["chrom"], places.frame["start"], BLOCK_BP)
+    n_blocks = int(blocks.max()) + 1
+    pairs = _with_intervals(sheet, rows, blocks, seed, resamples if n_blocks > 1 else 0)
+    return Found(places, rows, pairs, scores, truths[places.length_bp][:, 0].astype(np.float64), n_blocks)
 
 
-def _answered(contestants: Sequence[Contestant], measured: Measured, places: Places) -> Places:
-    silent = np.isnan(measured.landscape.means(places.frame, places.length_bp, places.length_bp)[:, 0])
-    reasons = {"not measured": silent}
+def answered(contestants: Sequence[Contestant], measured: Measured, places: Places) -> Places:
+    """Return the windows of which everybody says something, and say how many of the others each left out."""
+    known = measured.landscape.means(places.frame, places.length_bp, places.length_bp)[:, 0]
+    reasons = {"not measured": ~np.isfinite(known)}
     for who in contestants:
         said = who.scores(places)
         if said is not None:
             reasons[f"nothing said by {who.name}"] = ~np.isfinite(said)
-    left = places.without(reasons)
-    if not len(left):
-        worst = max(reasons, key=lambda reason: int(reasons[reason].sum()))
-        raise InputError(
-            f"{places.name}: no window is left of which all say something: {worst} of {int(reasons[worst].sum()):,} of "
-            f"{len(places):,}. Give predictions of the chromosomes that are judged; where a file leaves out zeros, "
-            "say so with --missing 0."
-        )
-    return left
+    return places.without(reasons)
+
+
+def nobody_left(asked: Places, left: Places) -> str:
+    """Say why no window can be judged.
+
+    Args:
+        asked: the windows.
+        left: what `answered` gave of them: none.
+    """
+    new = {reason: n - asked.dropped.get(reason, 0) for reason, n in left.dropped.items()}
+    worst = max(new, key=lambda reason: new[reason])
+    return (
+        f"{asked.name}: no window is left of which all say something: {worst} of {new[worst]:,} of {len(asked):,}. "
+        "Give predictions of all of the chromosomes that are judged, or name others with --chrom; where a file leaves "
+        "out zeros, say so with --missing 0."
+    )
 
 
 def _judge_labels(sheet: _Sheet, who: Contestant, said: NDArray[np.float64]) -> None:
@@ -157,29 +181,38 @@ def _judge_labels(sheet: _Sheet, who: Contestant, said: NDArray[np.float64]) -> 
 
 def _judge_amounts(sheet: _Sheet, who: Contestant, bin_bp: int, truth: NDArray, given: NDArray) -> None:
     x, y = truth.ravel().astype(np.float64), given.ravel().astype(np.float64)
-    sums = sums_by_window(truth, given)
     found = {"pearson": pearson(x, y), "spearman": spearman(x, y)}
-    if truth.shape[1] > 1:
-        each = np.array([pearson_of_sums(row) for row in sums])
+    sums = sums_by_window(truth, given)
+    each, fine = _each(sums), truth.shape[1] > 1
+    if fine:
         found["pearson_per_window"] = _mean(each)
-    if (y >= 0).all() and (x >= 0).all():
-        scaled = y * (x.sum() / y.sum()) if y.sum() > 0 else y
+    if who.on_scale and (y >= 0).all() and (x >= 0).all():
         found |= {"r_squared": r_squared(x, y), "mse": mean_squared_error(x, y), "poisson_nll": poisson_nll(x, y)}
-        found |= {"mse_scaled": mean_squared_error(x, scaled), "poisson_nll_scaled": poisson_nll(x, scaled)}
-        if truth.shape[1] > 1:
+        found |= scaled_metrics(x, y)
+        if fine:
             found["jsd_per_window"] = _mean(jensen_shannon(truth, given))
     sheet.add(who, AMOUNT, bin_bp, found, x.size)
-    sheet.resample("pearson", lambda rows: pearson_of_sums(sums[rows].sum(0)))
-    if truth.shape[1] > 1:
-        each = np.array([pearson_of_sums(row) for row in sums])
+    sheet.resample("pearson", lambda rows: pearson_of_sums(np.bincount(rows, minlength=len(sums)) @ sums))
+    if fine:
         sheet.resample("pearson_per_window", lambda rows: _mean(each[rows]))
 
 
-def _with_intervals(sheet: _Sheet, rows: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
+def correlations(truth: NDArray, given: NDArray) -> dict[str, float]:
+    """Return Pearson's r over all bins, and its mean over windows in which both vary; ``(windows, bins)`` of each."""
+    each = _each(sums_by_window(truth, given))
+    pooled = pearson(truth.ravel().astype(np.float64), given.ravel().astype(np.float64))
+    return {"pearson": pooled, "pearson_per_window": _mean(each)}
+
+
+def _each(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([pearson_of_sums(row) for row in sums])
+
+
+def _with_intervals(
+    sheet: _Sheet, rows: pd.DataFrame, blocks: NDArray[np.intp], seed: int, resamples: int
+) -> pd.DataFrame:
     columns = ["places", "scale", "bin_bp", "metric", "one", "other", "difference", "low", "high"]
-    frame = sheet.places.frame
-    blocks = genomic_blocks(frame["chrom"], frame["start"], BLOCK_BP)
-    if not resamples or len(np.unique(blocks)) < 2 or not sheet.statistics:
+    if not resamples or not sheet.statistics:
         return pd.DataFrame(columns=columns)
     drawn = block_resamples(sheet.statistics, blocks, resamples, seed)
     kept = {}
@@ -187,18 +220,18 @@ def _with_intervals(sheet: _Sheet, rows: pd.DataFrame, seed: int, resamples: int
         if 2 * np.isnan(values).sum() <= resamples:
             rows.loc[place, ["low", "high"]] = np.nanquantile(values, [0.025, 0.975])
             kept[place] = values
+    alike: dict[tuple, list[int]] = {}
+    for place in kept:
+        alike.setdefault(sheet.rows[place][3:6], []).append(place)
     found = []
-    for one, mine in kept.items():
-        for other, theirs in kept.items():
-            first, second = rows.iloc[one], rows.iloc[other]
-            if other <= one or any(first[key] != second[key] for key in ("scale", "bin_bp", "metric")):
+    for (scale, bin_bp, metric), rivals in alike.items():
+        for one, other in combinations(rivals, 2):
+            gap = kept[one] - kept[other]
+            if 2 * np.isnan(gap).sum() > resamples:
                 continue
-            gap = mine - theirs
-            if 2 * np.isnan(gap).sum() <= resamples:
-                low, high = np.nanquantile(gap, [0.025, 0.975])
-                same = [first[key] for key in ("places", "scale", "bin_bp", "metric")]
-                gain = first["value"] - second["value"]
-                found.append((*same, first["contestant"], second["contestant"], gain, low, high))
+            first, second = sheet.rows[one], sheet.rows[other]
+            same = (sheet.places.name, scale, bin_bp, metric, first[1], second[1])
+            found.append((*same, first[6] - second[6], *np.nanquantile(gap, [0.025, 0.975])))
     return pd.DataFrame(found, columns=columns)
 
 

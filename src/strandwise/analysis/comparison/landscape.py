@@ -9,11 +9,12 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from strandwise.errors import InputError
+from strandwise.errors import InputError, listing
 from strandwise.genome import BedGraph, BigWig
 
 _PIECE = 1 << 20
 _LOOKED = 1 << 22
+_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -56,58 +57,67 @@ class Landscape:
         return cls(bin_bp, found)
 
     def means(self, frame: pd.DataFrame, length_bp: int, bin_bp: int) -> NDArray[np.float32]:
-        """Return means over bins of windows, ``(windows, length_bp // bin_bp)``.
+        """Return means over bins of windows, ``(windows, length_bp // bin_bp)``; NaN where a base is NaN.
+
+        Windows and bins may begin anywhere: all bases of a bin of the landscape have its value.
 
         Args:
-            frame: chrom and start of windows, which begin where a bin of the landscape begins.
+            frame: chrom and start of windows that lie wholly on their chromosomes.
             length_bp: of a window, a multiple of `bin_bp`.
-            bin_bp: a multiple of the landscape's own.
+            bin_bp: length of a bin.
         """
-        width, fold = length_bp // self.bin_bp, bin_bp // self.bin_bp
-        found = np.empty((len(frame), width), dtype=np.float32)
-        chrom, first = frame["chrom"].to_numpy(), frame["start"].to_numpy() // self.bin_bp
+        chrom, start = frame["chrom"].to_numpy(), frame["start"].to_numpy(np.int64)
+        grain = math.gcd(self.bin_bp, bin_bp, int(np.gcd.reduce(start, initial=0)))
+        width, fold = length_bp // grain, bin_bp // grain
+        found = np.empty((len(frame), length_bp // bin_bp), dtype=np.float32)
         for name in pd.unique(chrom):
-            here = chrom == name
-            found[here] = sliding_window_view(self.values[name], width)[first[here]]
-        return found if fold == 1 else found.reshape(len(frame), -1, fold).mean(-1, dtype=np.float64).astype(np.float32)
+            values, here = self.values[name], np.flatnonzero(chrom == name)
+            for rows in np.array_split(here, len(here) * width // _AT_ONCE + 1):
+                if grain == self.bin_bp:
+                    said = sliding_window_view(values, width)[start[rows] // grain]
+                else:
+                    said = values[(start[rows, None] + grain * np.arange(width)) // self.bin_bp]
+                found[rows] = said if fold == 1 else said.reshape(len(rows), -1, fold).mean(-1, dtype=np.float64)
+        return found
 
     def smoothed(self, width_bp: int) -> "Landscape":
         """Return the running means over boxes of about `width_bp`, of an odd number of bins, as wide as the bins.
 
-        Beyond the ends of a chromosome nothing counts.
+        What is not known, or lies beyond the ends of a chromosome, does not count; what is not known stays so.
         """
-        bins = max(1, round(width_bp / self.bin_bp)) // 2 * 2 + 1
-        box = np.ones(bins)
-        return Landscape(
-            self.bin_bp,
-            {
-                name: (np.convolve(values, box, "same") / np.convolve(np.ones(len(values)), box, "same")).astype(
-                    np.float32
-                )
-                for name, values in self.values.items()
-            },
-        )
+        half = max(1, round(width_bp / self.bin_bp)) // 2
+        return Landscape(self.bin_bp, {name: _boxed(values, half) for name, values in self.values.items()})
 
 
 def resolution(signal: BigWig | BedGraph, names: Mapping[str, str]) -> int:
     """Return the length of the bins in which a signal file gives its values: all changes fall between them.
 
+    Where a file says nothing at all counts as a value too, so bins that do not begin at the first base of a
+    chromosome, or that lie in stretches here and there, are found as the coarsest bins that do and hold them.
+
     Args:
         signal: the file.
-        names: its chromosomes, by other names; the first stretch of them that changes decides.
+        names: chromosomes, and what the file calls each; all of them are read.
 
     Raises:
         InputError: it is the same everywhere.
     """
+    found, some = 0, False
     for theirs in names.values():
         size = signal.sizes[theirs]
         for start in range(0, size, _LOOKED):
-            values = signal.values(theirs, start, min(start + _LOOKED, size), math.nan)
-            before, after = values[:-1], values[1:]
-            changes = np.flatnonzero((before != after) & ~(np.isnan(before) & np.isnan(after))) + 1 + start
-            if changes.size:
-                return int(np.gcd.reduce(changes))
-    raise InputError(f"{signal.path}: the signal is the same everywhere it is judged, so it predicts nothing.")
+            first = max(start - 1, 0)
+            values = signal.values(theirs, first, min(start + _LOOKED, size), math.nan)
+            silent = np.isnan(values)
+            some = some or not silent.all()
+            changes = (values[:-1] != values[1:]) & ~(silent[:-1] & silent[1:])
+            found = math.gcd(found, int(np.gcd.reduce(np.flatnonzero(changes) + 1 + first, initial=0)))
+            if found == 1:
+                return found
+    if not found:
+        what = "the signal is the same everywhere" if some else "the file says nothing"
+        raise InputError(f"{signal.path}: {what} on {listing(names)}, so it predicts nothing there: judge elsewhere.")
+    return found
 
 
 def _means(values: NDArray[np.float32], bin_bp: int) -> NDArray[np.float64]:
@@ -115,3 +125,18 @@ def _means(values: NDArray[np.float32], bin_bp: int) -> NDArray[np.float64]:
     means = values[:whole].reshape(-1, bin_bp).mean(-1, dtype=np.float64)
     # The last bin of a chromosome may be a part of one.
     return np.append(means, values[whole:].mean(dtype=np.float64)) if whole < len(values) else means
+
+
+def _boxed(values: NDArray[np.float32], half: int) -> NDArray[np.float32]:
+    found = np.empty(len(values), dtype=np.float32)
+    for start in range(0, len(values), _PIECE):
+        end = min(start + _PIECE, len(values))
+        low, high = max(start - half, 0), min(end + half, len(values))
+        part = np.asarray(values[low:high], dtype=np.float64)
+        known = ~np.isnan(part)
+        total, count = (np.append(0, np.cumsum(each)) for each in (np.where(known, part, 0), known))
+        place = np.arange(start, end)
+        first, last = np.maximum(place - half, low) - low, np.minimum(place + half + 1, high) - low
+        means = (total[last] - total[first]) / np.maximum(count[last] - count[first], 1)
+        found[start:end] = np.where(known[place - low], means, np.nan)
+    return found

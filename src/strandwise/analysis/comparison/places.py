@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from strandwise.data.labels import Cover, merge_peaks
-from strandwise.errors import InputError
+from strandwise.errors import InputError, listing
 
 MERGED_BP = 200
 """Windows around neighbouring peaks that overlap by this become one, as in Basset and GOPHER."""
@@ -48,7 +48,7 @@ class Places:
     """Windows of one length at which predictions are judged.
 
     Attributes:
-        name: "peaks", "coverage" or "chromosomes".
+        name: "peaks", "coverage", "chromosomes", or "table" of windows that a table of predictions lists.
         frame: chrom, start, end; each begins at a multiple of what it was asked for.
         length_bp: of each.
         labels: 1 with a peak, 0 without, NaN where that is not clear or no peaks are known; ``(windows,)``.
@@ -92,14 +92,9 @@ def side_by_side(sizes: Mapping[str, int], length_bp: int, barred: Barred, peaks
     Raises:
         InputError: no chromosome holds a window, or none is left.
     """
-    parts = [
-        pd.DataFrame({"chrom": chrom, "start": length_bp * np.arange(size // length_bp, dtype=np.int64)})
-        for chrom, size in sizes.items()
-    ]
-    frame = pd.concat(parts, ignore_index=True)
+    frame = _every(sizes, length_bp, length_bp)
     if not len(frame):
         raise InputError(f"no chromosome to judge is as long as a window of {length_bp} bp: give shorter windows.")
-    frame["end"] = frame["start"] + length_bp
     found = Places("chromosomes", frame, length_bp, labels_of(frame, peaks)).without(barred.reasons(frame))
     if not len(found):
         raise InputError(f"every window is kept out: {found.dropped}. Give other chromosomes, or bar less.")
@@ -126,6 +121,7 @@ def around_peaks(
     *,
     per_peak: float = 1.0,
     seed: int = 0,
+    grid_bp: int | None = None,
 ) -> Places:
     """Return windows around peaks, merged where they overlap much, and random windows that touch no peak.
 
@@ -136,31 +132,24 @@ def around_peaks(
         peaks: chrom, start, end, summit.
         sizes: the chromosomes to judge.
         length_bp: of a window.
-        unit_bp: the bins of all contestants fit into it.
+        unit_bp: the bins of all contestants fit into it; at most `length_bp`.
         barred: what keeps a window out.
         per_peak: random windows for each one around a peak; infinity takes all there are.
         seed: which.
+        grid_bp: random windows begin at multiples of it; `unit_bp` if not given.
 
     Raises:
         InputError: no peak, or no room for a random window.
     """
-    here = peaks[peaks["chrom"].isin(list(sizes))]
-    if not len(here):
-        raise InputError("no peak lies on the chromosomes to judge: name others, or give other peaks.")
-    roomy = {chrom: size for chrom, size in sizes.items() if size >= length_bp}
-    here = here[here["chrom"].isin(list(roomy))]
-    merged = merge_peaks({"peaks": here}, roomy, length_bp, min(MERGED_BP, length_bp), centre="summit").frame
-    most = merged["chrom"].map(roomy).to_numpy() - length_bp
-    start = np.minimum((merged["start"].to_numpy() + unit_bp // 2) // unit_bp, most // unit_bp) * unit_bp
-    positive = merged.assign(start=start, end=start + length_bp)[["chrom", "start", "end"]].drop_duplicates()
-    positive = Places("peaks", positive.reset_index(drop=True), length_bp, np.ones(len(positive), np.float32))
+    if not peaks["chrom"].isin(list(sizes)).any():
+        raise InputError(
+            f"no peak lies on the chromosomes to judge ({listing(sizes)}): name others, or give other peaks."
+        )
+    frame = peak_windows(peaks, sizes, length_bp, unit_bp)
+    positive = Places("peaks", frame, length_bp, np.ones(len(frame), np.float32))
     positive = positive.without(barred.reasons(positive.frame))
-    pool = [
-        pd.DataFrame({"chrom": chrom, "start": unit_bp * np.arange((size - length_bp) // unit_bp + 1, dtype=np.int64)})
-        for chrom, size in roomy.items()
-    ]
-    frame = pd.concat(pool, ignore_index=True)
-    frame["end"] = frame["start"] + length_bp
+    grid = grid_bp or unit_bp
+    frame = _every(sizes, length_bp, grid)
     away = ~Cover(peaks).touches(frame["chrom"], frame["start"], frame["end"])
     frame = frame[away].reset_index(drop=True)
     negative = Places("peaks", frame, length_bp, np.zeros(len(frame), np.float32))
@@ -171,7 +160,7 @@ def around_peaks(
             "Give other chromosomes, or shorter windows."
         )
     wanted = len(negative) if np.isinf(per_peak) else min(len(negative), round(per_peak * len(positive)))
-    drawn = np.random.default_rng(seed).permutation(len(negative))[:wanted]
+    drawn = np.random.default_rng(seed).permutation(len(negative))[: max(1, wanted)]
     negative = negative.take(np.sort(drawn))
     return Places(
         "peaks",
@@ -180,6 +169,39 @@ def around_peaks(
         np.concatenate([positive.labels, negative.labels]),
         positive.dropped,
     )
+
+
+def peak_windows(peaks: pd.DataFrame, sizes: Mapping[str, int], length_bp: int, unit_bp: int) -> pd.DataFrame:
+    """Return windows around peaks, merged where they overlap by `MERGED_BP`: chrom, start, end.
+
+    Args:
+        peaks: chrom, start, end, summit; those of other chromosomes, or of such as hold no window, are left out.
+        sizes: chromosomes.
+        length_bp: of a window.
+        unit_bp: windows begin at the multiple of it that is nearest.
+    """
+    roomy = {chrom: size for chrom, size in sizes.items() if size >= length_bp}
+    here = peaks[peaks["chrom"].isin(list(roomy))]
+    if not len(here):
+        return pd.DataFrame({"chrom": [], "start": np.empty(0, np.int64), "end": np.empty(0, np.int64)})
+    merged = merge_peaks({"peaks": here}, roomy, length_bp, min(MERGED_BP, length_bp), centre="summit").frame
+    most = merged["chrom"].map(roomy).to_numpy(np.int64) - length_bp
+    start = np.minimum((merged["start"].to_numpy() + unit_bp // 2) // unit_bp, most // unit_bp) * unit_bp
+    return merged.assign(start=start, end=start + length_bp)[["chrom", "start", "end"]].drop_duplicates(
+        ignore_index=True
+    )
+
+
+def _every(sizes: Mapping[str, int], length_bp: int, grid_bp: int) -> pd.DataFrame:
+    """Return all windows that begin at multiples of a grid and lie wholly on their chromosomes."""
+    starts = {chrom: grid_bp * np.arange(max(0, (size - length_bp) // grid_bp + 1)) for chrom, size in sizes.items()}
+    frame = pd.DataFrame(
+        {
+            "chrom": np.repeat(np.array(list(starts), dtype=object), [len(each) for each in starts.values()]),
+            "start": np.concatenate([np.empty(0, np.int64), *starts.values()]).astype(np.int64),
+        }
+    )
+    return frame.assign(end=frame["start"] + length_bp)
 
 
 def labels_of(frame: pd.DataFrame, peaks: pd.DataFrame | None) -> NDArray[np.float32]:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from strandwise.analysis.comparison.contestants import Along, Contestant
-from strandwise.analysis.comparison.judging import COLUMNS, Measured, judge
+from strandwise.analysis.comparison.judging import AMOUNT, COLUMNS, YES_NO, Measured, answered, correlations, judge
 from strandwise.analysis.comparison.places import Places, with_coverage
 
 
@@ -72,13 +73,13 @@ def imbalance(
         {ratio: lambda ratio=ratio: balanced(ratio) for ratio in ratios},
         "ratio",
         contestants,
-        measured,
+        Measured(measured.landscape, ()),
         seed,
         resamples,
     )
-    found = found[found["scale"] == "yes/no"].reset_index(drop=True)
+    found = found[found["scale"] == YES_NO].reset_index(drop=True)
     positives = found[found["metric"] == "positives"].groupby("ratio")["value"].first()
-    share = found["n"] / found["ratio"].map(positives) - 1
+    share = found["n"].astype(float) / found["ratio"].map(positives).astype(float) - 1
     return found.assign(ratio=share.round(2)).drop_duplicates(["ratio", "contestant", "metric"], ignore_index=True)
 
 
@@ -92,19 +93,22 @@ def smoothing(contestants: Sequence[Along], measured: Measured, places: Places, 
         widths: of the box, in bp.
 
     Returns:
-        The rows of `judge` in the contestants' own bins, with the `width_bp`, 0 for none; Pearson alone.
+        Rows as those of `judge` in the contestants' own bins, with the `width_bp`, 0 for none; Pearson alone.
     """
-    parts = []
+    rows = []
     for who in contestants:
         own = who.bin_bp
-        if own is None or own == places.length_bp:
+        if own is None or own >= places.length_bp or places.length_bp % own:
             continue
+        truth = measured.landscape.means(places.frame, places.length_bp, own)
         for width in (0, *(width for width in widths if width > own)):
-            said = who if not width else Along(who.name, who.landscape.smoothed(width), who.role)
-            rows = judge([said], Measured(measured.landscape, (own,)), places, resamples=0).rows
-            kept = rows[(rows["bin_bp"] == own) & rows["metric"].isin(["pearson", "pearson_per_window"])]
-            parts.append(kept.assign(width_bp=width))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "width_bp"])
+            said = who if not width else replace(who, landscape=who.landscape.smoothed(width))
+            given = said.amounts(places, own)
+            if given is not None:
+                known = (places.name, who.name, who.role, AMOUNT, own)
+                for metric, value in correlations(truth, given).items():
+                    rows.append((*known, metric, value, math.nan, math.nan, given.size, width))
+    return pd.DataFrame(rows, columns=[*COLUMNS, "width_bp"])
 
 
 def _swept(
@@ -117,7 +121,7 @@ def _swept(
 ) -> pd.DataFrame:
     parts = []
     for level, make in tests.items():
-        places = make()
+        places = answered(contestants, measured, make())
         if not len(places):
             continue
         rows = judge(contestants, measured, places, seed=seed, resamples=resamples).rows
