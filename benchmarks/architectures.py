@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks import bpnet_lite
+from benchmarks.peers import asked
 from strandwise.data.batches import Batch, model_inputs
 from strandwise.experiment import Experiment, train
 from strandwise.experiment.run import new_network
@@ -250,30 +250,16 @@ def rate(steps: Sequence[Spent], windows: int) -> str:
 @contextlib.contextmanager
 def bpnet_lite_loop(python: str) -> Iterator[Way | None]:
     """Yield a step of bpnet-lite's own loop, in a process of its own; None, with a word, where there is none."""
-    command = [python, "-m", "benchmarks.bpnet_lite", str(torch.get_num_threads())]
-    place = Path(__file__).parents[1]
-    with (
-        tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, cwd=place
-        ) as child,
-    ):
-        ask, answer = child.stdin, child.stdout
-        if ask is None or answer is None or answer.readline() != "ready\n":
-            child.wait()
-            said.seek(0)
-            why = said.read().strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
-            print(f"  bpnet-lite is left out: {python}: {why[0]}")
+    with asked(python, "benchmarks.bpnet_lite", str(torch.get_num_threads())) as ask:
+        if ask is None:
             yield None
             return
 
         def way(steps: int) -> Spent:
-            print(steps, file=ask, flush=True)
-            wall, cpu = map(float, answer.readline().split())
+            wall, cpu = map(float, ask(str(steps)).split())
             return Spent(wall, cpu)
 
         yield way
-        ask.close()
 
 
 def compare(names: Sequence[str], seconds: float, folder: Path) -> None:

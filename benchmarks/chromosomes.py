@@ -10,7 +10,6 @@ Then the writing of a bigWig.
 import argparse
 import contextlib
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.peers import asked
 from benchmarks.timing import race, show
 from strandwise.chromosomes import Tiling
 from strandwise.data.batches import one_hot
@@ -90,33 +90,8 @@ def peer(python: str, folder: Path, network: nn.Module, windows: Tensor) -> Iter
         weights |= {f"{name}.{which}": value.numpy() for which, value in written_out(layer).items()}
     np.savez(folder / "weights.npz", **weights)
     np.save(folder / "windows.npy", one_hot(windows, torch.int8).contiguous().numpy())
-    command = [python, "-m", "benchmarks.peer_prediction", str(torch.get_num_threads()), str(folder)]
-    with (
-        tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(  # noqa: S603
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        ) as child,
-    ):
-        ask, answer = child.stdin, child.stdout
-        if ask is None or answer is None or answer.readline() != "ready\n":
-            child.wait()
-            said.seek(0)
-            why = said.read().strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
-            print(f"  bpnet-lite is left out: {python}: {why[0]}")
-            yield None
-            return
-
-        def way() -> None:
-            print(file=ask, flush=True)
-            answer.readline()
-
-        yield way
-        ask.close()
+    with asked(python, "benchmarks.peer_prediction", str(torch.get_num_threads()), str(folder)) as ask:
+        yield None if ask is None else (lambda: ask(""))
 
 
 def along_a_chromosome(folder: Path, python: str | None, rounds: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+from strandwise import cli
 from strandwise.data.reading import SequenceReader
 from strandwise.data.simulation import SimulatedGenome, SimulationSettings, simulate_genome
 from strandwise.data.windows import LabelledWindows
@@ -21,6 +23,25 @@ from strandwise.sequence import decode, embed, revcomp_codes
 
 # Tests run side by side, and their networks are tiny: threads that wait for each other would cost most of the time.
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process, with room for its tables."""
+    monkeypatch.setattr(cli.screen, "width", 120)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["strandwise", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
 
 
 @pytest.fixture

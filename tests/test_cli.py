@@ -1,6 +1,5 @@
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,25 +65,6 @@ COMMANDS = (
     ),
     *("import", "simulate", "compare"),
 )
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run a command in this process, with room for its tables."""
-    monkeypatch.setattr(cli.screen, "width", 120)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["strandwise", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -1,32 +1,12 @@
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from strandwise import cli
 from strandwise.experiment import Run
 
 pytest.importorskip("h5py", reason="Keras files need h5py: pip install 'strandwise[import]'")
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run a command in this process."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["strandwise", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_a_published_folder_becomes_a_run(call: Callable, write_factornet: Callable[..., Path], tmp_path: Path) -> None:

@@ -42,3 +42,22 @@ def test_every_place_and_contestant_stands_in_the_file(tmp_path):
     assert "| theirs (model) | 0.800 |" in text
     assert "bins of 128 bp" in text
     assert "+0.100 (+0.020 to +0.200)" in text
+    assert "## Resolution" not in text
+
+
+def test_contestants_with_bins_are_set_against_every_resolution(tmp_path):
+    found = {("fine", 32): 0.4, ("fine", 128): 0.5, ("coarse", 128): 0.6}
+    rows = pd.DataFrame(
+        [("coverage", who, "model", "amount", b, "pearson", r, NAN, NAN, 9) for (who, b), r in found.items()],
+        columns=list(COLUMNS),
+    )
+    record = {
+        "contestants": {"coarse": {"role": "model", "bin_bp": 128}, "fine": {"role": "model", "bin_bp": 32}},
+        "places": {"coverage": {"n": 9, "positives": 0, "negatives": 0}},
+        "window_bp": 1024,
+    }
+    path = tmp_path / "tables.md"
+    write_judged_text(record, rows, pd.DataFrame(columns=PAIRS), pd.DataFrame(), path)
+    table = path.read_text().split("## Resolution")[1]
+    assert "| judged in 32 bp | judged in 128 bp |" in table
+    assert table.index("fine (bins of 32 bp) | 0.400 | 0.500") < table.index("coarse (bins of 128 bp) | n/a | 0.600")

@@ -80,6 +80,7 @@ def write_judged(
         sections=sections,
         legend=_legend(sweeps, names),
         sweeps=[(plot["id"], plot["y"]["title"], plot["x"]["title"]) for plot in sweeps],
+        resolutions=resolution_table(rows, record),
         smoothing=smoothing_table(swept.get("smoothing", pd.DataFrame())),
         record=flattened({name: record[name] for name in ("truth", "chromosomes", "bootstrap")}),
     )
@@ -123,6 +124,33 @@ def difference_table(pairs: pd.DataFrame, place: str, models: Sequence[str]) -> 
     columns = [metric_name(metric) for _, _, metric in metrics]
     lines = [Row(f"{one} - {other}", cells) for (one, other), cells in found.items()]
     return Table("Differences, with 95% intervals from the same resampled stretches of genome", columns, lines)
+
+
+def resolution_table(rows: pd.DataFrame, record: Mapping[str, Any]) -> Table:
+    """Return Pearson's r of contestants with bins of their own, judged in these and in coarser ones.
+
+    A row for each contestant, the finest first; the coarser a column, the more of the positions within a bin are
+    averaged out before the two are compared (GOPHER, Toneyan et al. 2022).
+    """
+    place = next((name for name in ("coverage", "chromosomes") if name in record["places"]), None)
+    part = rows[(rows["places"] == place) & (rows["scale"] == "amount") & (rows["metric"] == "pearson")]
+    own = {name: about["bin_bp"] for name, about in record["contestants"].items() if about["bin_bp"]}
+    part = part[part["contestant"].isin(list(own))]
+    bins = sorted(part["bin_bp"].unique())
+    if len(bins) < 2:
+        return Table("", [], [])
+    values = {(row["contestant"], row["bin_bp"]): row["value"] for row in part.to_dict("records")}
+    lines = [
+        Row(
+            name,
+            [number_cell(values.get((name, bin_bp)), "it is coarser") for bin_bp in bins],
+            detail=f"bins of {own[name]:,} bp",
+        )
+        for name in sorted(own, key=lambda name: own[name])
+        if any((name, bin_bp) in values for bin_bp in bins)
+    ]
+    title = "Pearson's r in windows with coverage, of predictions averaged over bins"
+    return Table(title, [f"judged in {int(bin_bp):,} bp" for bin_bp in bins], lines)
 
 
 def smoothing_table(frame: pd.DataFrame) -> Table:

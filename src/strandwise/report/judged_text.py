@@ -11,6 +11,7 @@ from strandwise.report.judged_page import (
     PLACES,
     amount_tables,
     difference_table,
+    resolution_table,
     score_table,
     smoothing_table,
 )
@@ -42,9 +43,9 @@ def write_judged_text(
         parts.append(f"## {PLACES.get(place, place)}\n\n{said}. In brackets 95 % intervals.\n")
         tables = [score_table(here, record), *amount_tables(here, record), difference_table(pairs, place, models)]
         parts += [markdown(table) for table in tables if table.rows]
-    control = smoothing_table(smoothing)
-    if control.rows:
-        parts.append("## Smoothing\n\n" + markdown(control))
+    control = [table for table in (resolution_table(rows, record), smoothing_table(smoothing)) if table.rows]
+    if control:
+        parts += ["## Resolution\n", *map(markdown, control)]
     write_text(path, "\n".join(parts))
 
 
