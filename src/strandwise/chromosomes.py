@@ -30,6 +30,9 @@ from strandwise.prediction import Predictor, bigwig_paths, prediction_columns
 STRETCH_BP = 20_000
 """Bases that are read as one, about: fewer waste what neighbouring stretches share, more leave a processor's cache."""
 
+WINDOWS_BP = 1 << 16
+"""Bases of windows that a thread reads at once: of more, features outgrow what it may keep of freed memory."""
+
 _FEATURES = 1 << 24
 _WINDOWS = 4096
 
@@ -72,6 +75,8 @@ class Tiling:
         first, asked = self.step_bp // 2 - length // 2, self._asked
         threads = torch.get_num_threads() if asked.device == "cpu" else 1
         at_once, in_memory = 1, max(1, batch_size // threads)
+        if asked.device == "cpu":
+            in_memory = max(1, min(in_memory, WINDOWS_BP // length))
         if isinstance(asked.network, Stretched):
             at_once = max(1, min(STRETCH_BP // self.step_bp, batch_size, asked.network.windows_of(_FEATURES), total))
             length += (at_once - 1) * self.step_bp

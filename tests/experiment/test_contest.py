@@ -47,7 +47,7 @@ def test_a_yes_no_run_is_asked_all_along_and_says_logits(trained: Run, ground: G
     assert not list(tmp_path.rglob("*.bw"))
     said = entrant.read()
     assert isinstance(said, Along)
-    assert (said.reads_bp, said.landscape.bin_bp, said.on_scale, said.highest) == (120, 100, False, False)
+    assert (said.about_bp, said.landscape.bin_bp, said.on_scale, said.highest) == (60, 100, False, False)
     values = said.landscape.values["chr4"]
     assert len(values) == -(-SIZE // 100)
     assert ground.genome is not None
@@ -63,7 +63,7 @@ def test_runs_of_bins_say_what_they_have(coverage_run: Run, profile_run: Run, gr
         assert entrant.notes == ("run: its one track is called ATAC, not CTCF",)
         said = entrant.read()
         assert isinstance(said, Along)
-        assert (said.reads_bp, said.on_scale, said.bin_bp) == (None, True, bin_bp)
+        assert (said.about_bp, said.on_scale, said.bin_bp) == (None, True, bin_bp)
         values = said.landscape.values["chr4"]
         assert len(values) == -(-SIZE // bin_bp)
         assert (values >= 0).all()

@@ -22,7 +22,7 @@ from strandwise.experiment.trial import RIVALS
 from strandwise.files import check_writable, existing_file, write_text
 from strandwise.genome import match_names
 from strandwise.genome.bbi import is_bigwig
-from strandwise.prediction import bigwig_paths
+from strandwise.prediction import Predictor, bigwig_paths
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,8 @@ def enter_run(given: Named, ground: Ground, folder: Path, asked: Asked) -> Entra
             write_text(record, json.dumps(told, indent=1))
         said = along_file(Named(given.name, paths[tracks.index(track)]), ground, math.nan, bin_bp).landscape
         said = _logits(said) if yes_no else said
-        reads_bp = None if along else predictor.input_bp
-        return Along(given.name, said, reads_bp=reads_bp, highest=along and yes_no, on_scale=not yes_no)
+        about_bp = None if along else _about_bp(run, predictor)
+        return Along(given.name, said, about_bp=about_bp, highest=along and yes_no, on_scale=not yes_no)
 
     return Entrant(given.name, bin_bp if along else None, None, read, tuple(notes))
 
@@ -220,6 +220,14 @@ def _track(name: str, run: Run, tracks: Sequence[str], track: str | None) -> tup
 
 def _of_cells(run: Run) -> bool:
     return bool(run.experiment.cells) or run.experiment.metadata is not None
+
+
+def _about_bp(run: Run, predictor: Predictor) -> int:
+    """Return how many bases in the middle of its window a model's one number is about: where a peak makes it yes."""
+    if predictor.head.target != "labels":
+        return predictor.input_bp
+    bins, windows = run.experiment.bins, run.experiment.windows
+    return min(predictor.input_bp, windows.label_bp if bins is None else bins.bin_bp)
 
 
 def _said(record: Path) -> object:

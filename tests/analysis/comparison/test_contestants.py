@@ -34,7 +34,7 @@ def test_windows_within_a_window_are_those_that_lie_in_it(
     landscape = random_landscape(200, step)
     frame = pd.DataFrame({"chrom": "chr1", "start": starts, "end": np.array(starts) + length})
     places = Places("table", frame, length, np.zeros(len(starts), np.float32))
-    who = Along("x", landscape, reads_bp=reads)
+    who = Along("x", landscape, about_bp=reads)
     amounts = who.amounts(places, length)
     assert amounts is not None
     for row, start in enumerate(starts):
@@ -44,7 +44,7 @@ def test_windows_within_a_window_are_those_that_lie_in_it(
 
 
 def test_rows_read_apart_say_the_same(windows: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    who, places = Along("x", random_landscape(5000, 10), reads_bp=50), windows(np.arange(0, 4000, 130), 200)
+    who, places = Along("x", random_landscape(5000, 10), about_bp=50), windows(np.arange(0, 4000, 130), 200)
     whole = who.scores(places)
     monkeypatch.setattr(contestants, "AT_ONCE", 40)
     np.testing.assert_array_equal(who.scores(places), whole)
@@ -54,7 +54,7 @@ def test_what_says_nothing_of_a_window_within_says_nothing(windows: Callable) ->
     landscape = random_landscape(1000, 10)
     landscape.values["chr1"][5] = np.nan
     places = windows([0, 100], 100)
-    for who in (Along("x", landscape, reads_bp=20), Along("x", landscape), Along("x", landscape, highest=True)):
+    for who in (Along("x", landscape, about_bp=20), Along("x", landscape), Along("x", landscape, highest=True)):
         assert np.isnan(who.scores(places)).tolist() == [True, False]
         amounts = who.amounts(places, 100)
         assert amounts is not None
@@ -64,8 +64,8 @@ def test_what_says_nothing_of_a_window_within_says_nothing(windows: Callable) ->
 def test_a_model_longer_than_the_window_is_read_at_its_middle_from_either_strand(windows: Callable) -> None:
     values = np.arange(20, dtype=np.float32)
     places, mirrored = windows([40], 40), windows([200 - 80], 40)
-    forward = Along("x", Landscape(10, {"chr1": values}), reads_bp=100)
-    reverse = Along("x", Landscape(10, {"chr1": values[::-1]}), reads_bp=100)
+    forward = Along("x", Landscape(10, {"chr1": values}), about_bp=100)
+    reverse = Along("x", Landscape(10, {"chr1": values[::-1]}), about_bp=100)
     # The middle, 60, is the border of bins 5 and 6.
     assert forward.scores(places) == reverse.scores(mirrored) == 6
     assert forward.amounts(places, 40) == reverse.amounts(mirrored, 40) == 5.5

@@ -85,7 +85,7 @@ def test_amounts_are_what_scipy_says(measured: Measured, windows: Callable, bin_
 
 def test_logits_have_correlations_alone(measured: Measured, windows: Callable) -> None:
     places = windows(np.arange(0, 4000, 100), 100)
-    logits = noisy(measured, 1, 0, reads_bp=10, on_scale=False)
+    logits = noisy(measured, 1, 0, about_bp=10, on_scale=False)
     rule = Scored("rule", lambda frame: frame["start"].to_numpy(float))
     found = judge([logits, rule], measured, places, resamples=0)
     assert set(found.rows["metric"]) == {"pearson", "spearman"}

@@ -80,7 +80,7 @@ def test_a_model_of_peaks_alone_has_no_imbalance(measured: Measured, model: Alon
 def test_smoothing_is_in_the_bins_that_a_contestant_has(measured: Measured, model: Along, windows: Callable) -> None:
     coarse = Along("coarse", Landscape(40, {"chr1": model.landscape.values["chr1"].reshape(-1, 4).mean(1)}))
     whole = Along("whole", Landscape(200, {"chr1": model.landscape.values["chr1"].reshape(-1, 20).mean(1)}))
-    logits = Along("logits", model.landscape, reads_bp=50)
+    logits = Along("logits", model.landscape, about_bp=50)
     places = windows(np.arange(0, 400_000, 200), 200)
     found = smoothing([model, coarse, whole, logits], measured, places, (20, 50, 200))
     said = {name: part["width_bp"].unique().tolist() for name, part in found.groupby("contestant")}

@@ -64,10 +64,10 @@ class Along:
         name: what it is called.
         landscape: its values.
         role: what it stands for.
-        reads_bp: of a model that says one number of a window, the length of that window: each value is of the window
-            around its bin. A window that is judged is then scored by the highest of those that lie wholly in it, and
-            its amount is their mean; where none does, both are of the nearest to its middle, as GOPHER holds logits
-            against coverage. None for values of bins.
+        about_bp: of a model that says one number of what it reads, the bases that it is about, around the bin of its
+            value: those in which a peak makes it yes, or all that it reads. A window that is judged is then scored by
+            the highest number that is about bases wholly in it, and its amount is their mean; where none is, both are
+            of the nearest to its middle, as GOPHER holds logits against coverage. None for values of bins.
         highest: of values of bins, a window is scored by the highest, as of a model that says yes or no of each;
             else by the mean.
         classifier_only: it is judged on yes/no labels alone: what was measured, as the rule for its own labels.
@@ -77,7 +77,7 @@ class Along:
     name: str
     landscape: Landscape
     role: Role = "model"
-    reads_bp: int | None = None
+    about_bp: int | None = None
     highest: bool = False
     classifier_only: bool = False
     on_scale: bool = True
@@ -85,11 +85,11 @@ class Along:
     @property
     def bin_bp(self) -> int | None:
         """The finest bins it answers for, if any."""
-        return None if self.reads_bp or self.classifier_only else self.landscape.bin_bp
+        return None if self.about_bp or self.classifier_only else self.landscape.bin_bp
 
     def scores(self, places: Places) -> NDArray[np.float64]:
         """Return the mean of each window, or the highest of what is said of windows or bins in it."""
-        if self.reads_bp is not None or self.highest:
+        if self.about_bp is not None or self.highest:
             return self._inside(places)[0]
         return self.landscape.means(places.frame, places.length_bp, places.length_bp)[:, 0].astype(np.float64)
 
@@ -98,7 +98,7 @@ class Along:
         if self.classifier_only:
             return None
         whole, own = bin_bp == places.length_bp, self.landscape.bin_bp
-        if self.reads_bp is not None:
+        if self.about_bp is not None:
             return self._inside(places)[1][:, None].astype(np.float32) if whole else None
         if not whole and (bin_bp % own or (places.frame["start"].to_numpy() % own).any()):
             return None
@@ -107,10 +107,10 @@ class Along:
     def _inside(self, places: Places) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the highest and the mean of what is said of the windows that lie in each one that is judged."""
         step, length = self.landscape.bin_bp, places.length_bp
-        reads = self.reads_bp or step
+        about = self.about_bp or step
         chrom, start = places.frame["chrom"].to_numpy(), places.frame["start"].to_numpy(np.int64)
-        lead = step // 2 - reads // 2
-        first, last = -((lead - start) // step), (start + length - reads - lead) // step
+        lead = step // 2 - about // 2
+        first, last = -((lead - start) // step), (start + length - about - lead) // step
         none, (middle, rest) = last < first, np.divmod(2 * start + length, 2 * step)
         # On the border of two bins the middle belongs to both, from either strand.
         first, last = np.where(none, middle - (rest == 0), first), np.where(none, middle, last)
