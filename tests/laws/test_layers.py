@@ -43,6 +43,7 @@ from strandwise.layers import (
     Unflatten,
     WeightedSum,
     freeze,
+    tying,
 )
 from strandwise.layers.activation import FUNCTIONS
 from strandwise.layers.strands import How
@@ -388,6 +389,17 @@ def test_layer_is_the_same_frozen(name: str, make: Callable[[], TypedModule], le
     for length in lengths:
         x = random_input(layer.in_type, length)
         torch.testing.assert_close(frozen(x), layer(x), rtol=0, atol=1e-12)
+
+
+def test_large_weights_which_are_a_half_and_its_mirror_image_obey_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tying, "_LARGE", 1)
+    obeyed = 0
+    for _, make, lengths in CASES:
+        layer = make()
+        if any(isinstance(part, tying.TiedParameter) and part.mirrored for part in layer.modules()):
+            assert_strand_law(layer, lengths=lengths[:1])
+            obeyed += 1
+    assert obeyed > 20
 
 
 def test_every_public_layer_is_in_the_table() -> None:
