@@ -146,18 +146,18 @@ def test_labels_are_by_summits(found: Path, truth: Truth) -> None:
             assert np.isnan(label) if ((here["start"] < end) & (here["end"] > start)).any() else label == 0
 
 
-def test_a_yes_no_score_is_the_highest_of_windows_within(found: Path, trained: Run) -> None:
+def test_a_yes_no_score_is_the_highest_about_bases_within(found: Path, trained: Run) -> None:
     path = found / "predictions"
     (said,) = path.glob("yes_or_no*/predictions.CTCF.bw")
     windows, values = tiles(found), {}
     for chrom in SIZES:
         p = BigWig(said).values(chrom, 0, SIZES[chrom])[::64].astype(float)
         values[chrom] = np.log(p / (1 - p))
-    # A window of 120 around each bin of 64: two lie in 256 bases.
+    # The labels are about 60 bases, around the middle of each bin of 64: four lie in 256 bases.
     for row in windows.iloc[::17].to_dict("records"):
         bins = np.arange(row["start"] // 64, row["end"] // 64)
-        inside = [b for b in bins if b * 64 + 32 - 60 >= row["start"] and b * 64 + 32 + 60 <= row["end"]]
-        assert len(inside) == 2
+        inside = [b for b in bins if b * 64 + 32 - 30 >= row["start"] and b * 64 + 32 + 30 <= row["end"]]
+        assert len(inside) == 4
         assert row["score/yes or no"] == pytest.approx(values[row["chrom"]][inside].max(), abs=1e-4)
 
 
