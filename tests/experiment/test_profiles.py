@@ -14,6 +14,7 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from strandwise.analysis import evaluation
+from strandwise.commands.screen import print_metrics
 from strandwise.data.batches import CONTROL, SIGNAL, TARGET, OrderedBatches
 from strandwise.data.simulation import SimulatedGenome
 from strandwise.errors import ConfigError, InputError, RunError, StrandwiseError
@@ -22,7 +23,6 @@ from strandwise.experiment.datasets import read_windows
 from strandwise.experiment.network import heads_of, output_bp
 from strandwise.genome import BigWig, Genome, write_bigwig
 from strandwise.models import STRATEGIES, WithBias
-from strandwise.screen import print_metrics
 from strandwise.sequence import decode
 
 Make = Callable[..., Experiment]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from strandwise.commands.options import Overwrite
 from strandwise.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ Conjoin = Annotated[
     bool | None,
     typer.Option("--conjoin/--no-conjoin", help="average both strands, or not; as its authors do if not given"),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
 Signal = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=FILE", help="the file of a signal it reads, by its name there; again for each"),

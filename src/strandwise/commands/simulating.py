@@ -5,13 +5,11 @@ from typing import Annotated
 
 import typer
 
+from strandwise.commands.options import Overwrite, Seed
+from strandwise.commands.screen import screen
 from strandwise.errors import InputError
-from strandwise.screen import screen
 
 simulate = typer.Typer(help="Write simulated data whose truth is known.", no_args_is_help=True)
-
-Seed = Annotated[int, typer.Option(help="of everything drawn by chance", min=0)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is there")]
 
 
 @simulate.command("genome")

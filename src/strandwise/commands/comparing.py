@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from strandwise.commands.options import Seed
+from strandwise.commands.screen import number, print_notes, print_rows, screen
 from strandwise.errors import InputError
-from strandwise.screen import number, print_notes, print_rows, screen
 
 File = Path | None
 
@@ -52,7 +53,7 @@ def compare(
         float | None, typer.Option(help="what a bigWig means by saying nothing [default: such windows are left out]")
     ] = None,
     resamples: Annotated[int, typer.Option(help="of the bootstrap; 0 for no intervals", min=0)] = 1000,
-    seed: Annotated[int, typer.Option(help="of random windows and resamples", min=0)] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Judge models of any kind, and files of predictions, at the same places."""
     from strandwise.experiment.comparing import compare as job

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strandwise import cli, screen
+from strandwise import cli
+from strandwise.commands import screen
 from strandwise.data.simulation import SimulatedGenome
 from strandwise.errors import InputError
 from strandwise.experiment import Experiment, Run, check, checking
