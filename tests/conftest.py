@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from strandwise import cli
+from strandwise.chromosomes import Tiling
 from strandwise.data.reading import SequenceReader
 from strandwise.data.simulation import SimulatedGenome, SimulationSettings, simulate_genome
 from strandwise.data.windows import LabelledWindows
@@ -258,3 +259,23 @@ def _factornet_folder(
             for name, values in named.items():
                 file.create_dataset(f"{layer}/{name}", data=values)
     return folder
+
+
+@pytest.fixture
+def watch_predictions(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Returns the chromosomes that are predicted, as they are begun; the job is stopped where `stops` says so."""
+
+    def watch(stops: Callable[[list[str]], bool] = lambda begun: False) -> list[str]:
+        begun: list[str] = []
+        values = Tiling.values
+
+        def watched(self: Tiling, genome: Any, chrom: str, *given: Any) -> Iterator[np.ndarray]:
+            begun.append(chrom)
+            if stops(begun):
+                raise KeyboardInterrupt
+            yield from values(self, genome, chrom, *given)
+
+        monkeypatch.setattr(Tiling, "values", watched)
+        return begun
+
+    return watch

@@ -1,7 +1,7 @@
 """Models of every kind and files of predictions in one comparison, from end to end."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,6 @@ import torch
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from strandwise.chromosomes import Tiling
 from strandwise.errors import InputError, OutputError
 from strandwise.experiment import Run
 from strandwise.experiment.comparing import compare
@@ -180,19 +179,9 @@ def test_tables_hold_what_the_page_does(found: Path) -> None:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def asked(watch_predictions: Callable[..., list[str]]) -> list[str]:
     """The chromosomes that are predicted, as they are begun; the third is where the job is stopped the first time."""
-    begun: list[str] = []
-    values = Tiling.values
-
-    def watched(self: Tiling, genome: Any, chrom: str, *given: Any) -> Iterator[np.ndarray]:
-        begun.append(chrom)
-        if len(begun) == 3:
-            raise KeyboardInterrupt
-        yield from values(self, genome, chrom, *given)
-
-    monkeypatch.setattr(Tiling, "values", watched)
-    return begun
+    return watch_predictions(lambda begun: len(begun) == 3)
 
 
 FEW: dict[str, Any] = {"track": "CTCF", "resamples": 0}

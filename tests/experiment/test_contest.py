@@ -1,15 +1,13 @@
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from strandwise.analysis.comparison import Along, Listed
-from strandwise.chromosomes import Tiling
 from strandwise.errors import InputError, StrandwiseError
 from strandwise.experiment import Run
 from strandwise.experiment.contest import Asked, along_file, enter_run, enter_table, entered, file_name, named
@@ -22,17 +20,9 @@ CTCF = Asked(step_bp=100, track="CTCF")
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def asked(watch_predictions: Callable[..., list[str]]) -> list[str]:
     """The chromosomes that are predicted, as they are begun."""
-    begun: list[str] = []
-    values = Tiling.values
-
-    def watched(self: Tiling, genome: Any, chrom: str, *given: Any) -> Iterator[np.ndarray]:
-        begun.append(chrom)
-        yield from values(self, genome, chrom, *given)
-
-    monkeypatch.setattr(Tiling, "values", watched)
-    return begun
+    return watch_predictions()
 
 
 def read(run: Run, ground: Ground, folder: Path, how: Asked = CTCF, name: str = "run") -> Along:

@@ -1,14 +1,12 @@
 """Predicting chromosomes, stopped in the middle, goes on where it was."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from strandwise.chromosomes import Tiling
 from strandwise.errors import OutputError
 from strandwise.experiment import Run, predict
 from strandwise.genome import BigWig
@@ -17,19 +15,9 @@ Disk = Callable[[int], AbstractContextManager[None]]
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def asked(watch_predictions: Callable[..., list[str]]) -> list[str]:
     """The chromosomes that are predicted, as they are begun; chr2 is where the job is stopped the first time."""
-    begun: list[str] = []
-    values = Tiling.values
-
-    def watched(self: Tiling, genome: Any, chrom: str, *given: Any) -> Iterator[np.ndarray]:
-        begun.append(chrom)
-        if begun.count("chr2") == 1 and chrom == "chr2":
-            raise KeyboardInterrupt
-        yield from values(self, genome, chrom, *given)
-
-    monkeypatch.setattr(Tiling, "values", watched)
-    return begun
+    return watch_predictions(lambda begun: begun[-1] == "chr2" and begun.count("chr2") == 1)
 
 
 def test_finished_chromosomes_are_not_predicted_again(trained: Run, tmp_path: Path, asked: list[str]) -> None:

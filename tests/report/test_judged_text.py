@@ -30,7 +30,7 @@ def test_every_place_and_contestant_stands_in_the_file(tmp_path):
     )
     record = {
         "contestants": {name: {"role": "model", "bin_bp": None} for name in ("ours", "theirs")},
-        "places": {"peaks": {"n": 20, "positives": 10, "negatives": 10}},
+        "places": {"peaks": {"n": 20, "positives": 10, "negatives": 10, "dropped": {}}},
         "window_bp": 1024,
     }
     pairs = pd.DataFrame([("peaks", "yes/no", 0, "auroc", "ours", "theirs", 0.1, 0.02, 0.2)], columns=PAIRS)
@@ -53,7 +53,7 @@ def test_contestants_with_bins_are_set_against_every_resolution(tmp_path):
     )
     record = {
         "contestants": {"coarse": {"role": "model", "bin_bp": 128}, "fine": {"role": "model", "bin_bp": 32}},
-        "places": {"coverage": {"n": 9, "positives": 0, "negatives": 0}},
+        "places": {"coverage": {"n": 9, "positives": 0, "negatives": 0, "dropped": {"touching N": 2}}},
         "window_bp": 1024,
     }
     path = tmp_path / "tables.md"

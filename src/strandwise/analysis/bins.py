@@ -15,7 +15,7 @@ from strandwise.layers import Head
 from strandwise.prediction import Predictor
 from strandwise.scores.bootstrap import Statistic, auroc_of_counts, average_precision_of_counts
 from strandwise.scores.calibration import calibration_metrics
-from strandwise.scores.metrics import classification_metrics
+from strandwise.scores.metrics import classification_metrics, mean_of_known
 from strandwise.scores.profiles import jensen_shannon
 from strandwise.scores.regression import (
     mean_squared_error,
@@ -126,14 +126,14 @@ def judge_coverage(answers: BinAnswers, column: int) -> tuple[dict[str, float], 
         "r_squared": r_squared(x, y),
         "poisson_nll": poisson_nll(x, y),
         **scaled_metrics(x, y),
-        "pearson_per_window": _mean(each),
-        "jsd_per_window": _mean(np.asarray(jensen_shannon(measured.clip(0), predicted.clip(0)))),
+        "pearson_per_window": mean_of_known(each),
+        "jsd_per_window": mean_of_known(np.asarray(jensen_shannon(measured.clip(0), predicted.clip(0)))),
         "jsd_concatenated": float(jensen_shannon(x.clip(0), y.clip(0))),
         "n": float(known.sum()),
     }
     return metrics, {
         "pearson": lambda rows: pearson_of_sums(sums[rows].sum(0)),
-        "pearson_per_window": lambda rows: _mean(each[rows]),
+        "pearson_per_window": lambda rows: mean_of_known(each[rows]),
     }
 
 
@@ -175,8 +175,3 @@ def _counts_by_window(labels: NDArray, predicted: NDArray) -> NDArray[np.int32]:
     step = np.searchsorted(edges, predicted.ravel(), side="right").reshape(n, -1)
     code = (np.arange(n)[:, None] * 2 + labels.astype(np.int64)) * steps + step
     return np.bincount(code.ravel(), minlength=2 * n * steps).reshape(n, 2, steps).astype(np.int32)
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")

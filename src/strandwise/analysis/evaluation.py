@@ -17,7 +17,7 @@ from strandwise.layers import Head
 from strandwise.prediction import Predictor, prediction_columns
 from strandwise.scores.bootstrap import Statistic, block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
 from strandwise.scores.calibration import calibration_metrics
-from strandwise.scores.metrics import classification_metrics, mean_over_tracks
+from strandwise.scores.metrics import classification_metrics, mean_of_known, mean_over_tracks
 from strandwise.scores.regression import mean_squared_error, pearson, poisson_nll, r_squared, scaled_metrics, spearman
 
 BLOCK_BP = 100_000
@@ -183,7 +183,9 @@ def _mean_shapes(profile: Head, shapes: Mapping[str, np.ndarray], weights: np.nd
     means = {}
     for c, track in enumerate(profile.tracks):
         known = weights[:, c] > 0
-        means[track] = {name: _mean(values[known, c]) for name, values in shapes.items()} | {"n": float(known.sum())}
+        means[track] = {name: mean_of_known(values[known, c]) for name, values in shapes.items()} | {
+            "n": float(known.sum())
+        }
     return means
 
 
@@ -223,12 +225,7 @@ def _of_pairs(metric: Callable[[np.ndarray, np.ndarray], float], x: np.ndarray, 
 
 
 def _of_mean(values: np.ndarray) -> Statistic:
-    return lambda rows: _mean(values[rows])
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
+    return lambda rows: mean_of_known(values[rows])
 
 
 def _table(windows: LabelledWindows, answers: Answers) -> pd.DataFrame:
@@ -283,8 +280,7 @@ def _intervals(
     for name, parts in resampled.items():
 
         def mean(rows: np.ndarray, parts: list[Statistic] = parts) -> float:
-            values = np.array([part(rank[rows[known[rows, c]], c]) for c, part in enumerate(parts)])
-            return float(np.nanmean(values)) if (~np.isnan(values)).any() else float("nan")
+            return mean_of_known([part(rank[rows[known[rows, c]], c]) for c, part in enumerate(parts)])
 
         try:
             found = block_bootstrap(mean, blocks, resamples, seed)

@@ -15,6 +15,7 @@ from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.prediction import Predictor
 from strandwise.scores.bootstrap import Interval, block_bootstrap
+from strandwise.scores.metrics import mean_of_known
 from strandwise.sequence import N
 from strandwise.strand import revcomp
 
@@ -63,11 +64,11 @@ class Robustness:
 
     def mean(self, test: str) -> float:
         """Return the mean over windows and tracks."""
-        return _mean(self.scores[test])
+        return mean_of_known(self.scores[test])
 
     def of_tracks(self, test: str) -> dict[str, float]:
         """Return the mean over windows by track."""
-        return {track: _mean(self.scores[test][:, c]) for c, track in enumerate(self.tracks)}
+        return {track: mean_of_known(self.scores[test][:, c]) for c, track in enumerate(self.tracks)}
 
     def interval(self, test: str, blocks: NDArray[np.intp], seed: int = 0, resamples: int = 1000) -> Interval | None:
         """Return the 95 % bootstrap interval of the mean over stretches of genome; None of fewer than two.
@@ -80,7 +81,7 @@ class Robustness:
         """
         if np.unique(blocks).size < 2 or math.isnan(self.mean(test)):
             return None
-        return block_bootstrap(lambda rows: _mean(self.scores[test][rows]), blocks, resamples, seed)
+        return block_bootstrap(lambda rows: mean_of_known(self.scores[test][rows]), blocks, resamples, seed)
 
 
 def measure_robustness(
@@ -217,8 +218,3 @@ def _mutate(codes: NDArray[np.uint8], share: float, rng: np.random.Generator) ->
 
 def _rng(done: Perturbations, test: str, rows: NDArray[np.intp]) -> np.random.Generator:
     return np.random.default_rng([done.seed, *test.encode(), int(rows[0])])
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else math.nan

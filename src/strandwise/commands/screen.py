@@ -1,6 +1,6 @@
 """What the command line prints: notes, tables, numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -11,10 +11,6 @@ SHOWN_METRICS = (
     *("auroc", "aupr", "recall_at_50_fdr", "recall_at_10_fdr", "positives"),
     *("jsd", "nll", "pearson", "spearman", "mse"),
 )
-BESIDE = {
-    "baseline": "what the mean of all measured profiles scores, the same for every window",
-    "ceiling": "what the second replicate scores in the place of the prediction",
-}
 # Names come from files: a track may well be called 'Reb1 [rep1]'.
 screen = Console(markup=False, emoji=False)
 
@@ -42,11 +38,13 @@ def shown_row(row: Mapping[str, object]) -> dict[str, object]:
 
 def print_metrics(metrics: Mapping[str, Any]) -> None:
     """Print how good a run is, head by head."""
+    from strandwise.report.words import BESIDE
+
     print_notes(metrics.get("notes", []))
     blocks = metrics["bootstrap"]["blocks"]
     few = f", which rests on {blocks} stretches of genome alone" if blocks < FEW_BLOCKS else ""
     for name, head in metrics["heads"].items():
-        rows = _metric_rows(head)
+        rows = _metric_rows(head, BESIDE)
         known = {key for row in rows for key in row}
         shown = [key for key in SHOWN_METRICS if key in known]
         print_rows(
@@ -64,10 +62,10 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
     screen.print(f"Largest strand deviation: {metrics['strand']['max_deviation']:.2g}")
 
 
-def _metric_rows(head: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _metric_rows(head: Mapping[str, Any], kinds: Iterable[str]) -> list[dict[str, Any]]:
     """Return a row a track and their mean, each followed by its baseline and by its replicate if there are any."""
     tracks = head["tracks"]
-    beside = {kind: head.get(kind) or {"tracks": {}, "mean": {}} for kind in BESIDE}
+    beside = {kind: head.get(kind) or {"tracks": {}, "mean": {}} for kind in kinds}
     rows = []
     for track, values in tracks.items():
         rows.append({"track": track, **values})

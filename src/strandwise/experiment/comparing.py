@@ -57,8 +57,8 @@ def compare(
     """Judge runs and files of predictions at the same places, on both scales, beside baselines and a replicate.
 
     Whatever a contestant is, it is read as values along chromosomes, so that yes/no models stand beside models of
-    coverage (GOPHER, Toneyan et al. 2022). A window's score is its mean predicted coverage, or the highest logit that
-    a yes/no model gives to a window of its own within it; and the mean of those logits is held against coverage. What
+    coverage (GOPHER, Toneyan et al. 2022). A window's score is its mean predicted coverage, or the highest logit of a
+    yes/no model for bases that lie wholly within it; and the mean of those logits is held against coverage. What
     runs predict is left in ``OUT/predictions``, so a comparison that was stopped goes on when it is asked again.
 
     Tables of windows that do not lie side by side are judged at their own windows, and with them whatever else is

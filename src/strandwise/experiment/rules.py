@@ -35,7 +35,6 @@ def simple_rules(
     length_bp: int,
     motifs: Sequence[Motif] = (),
     *,
-    excluded: Sequence[str] = (),
     seed: int = 0,
 ) -> tuple[list[Scored], list[str]]:
     """Return logistic regressions on GC, on motifs and GC, and on counts of 6-letter words.
@@ -48,7 +47,6 @@ def simple_rules(
         judged: chromosomes to learn nothing from.
         length_bp: of windows.
         motifs: whose best hits are read; without them there is no rule of motifs.
-        excluded: chromosomes to leave out.
         seed: of the random windows.
 
     Returns:
@@ -56,7 +54,7 @@ def simple_rules(
     """
     if importlib.util.find_spec("sklearn") is None:
         return [], ["scikit-learn is not installed, so there are no baselines: pip install 'strandwise[baselines]'"]
-    sizes = {chrom: size for chrom, size in genome.sizes.items() if chrom not in judged and chrom not in excluded}
+    sizes = {chrom: size for chrom, size in genome.sizes.items() if chrom not in judged}
     try:
         # A grid as wide as windows, for a genome has billions of places to begin at.
         places = around_peaks(peaks, sizes, length_bp, 1, Barred(), seed=seed, grid_bp=length_bp)

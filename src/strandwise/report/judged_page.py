@@ -60,7 +60,7 @@ def write_judged(
         sections.append(
             {
                 "name": PLACES.get(place, place),
-                "about": _about(about, record),
+                "about": about_windows(about, record),
                 "tables": [table for table in tables if table.rows],
                 "plots": [(plot["id"], plot["x"]["title"], 90 + 30 * len(plot["traces"])) for plot in drawn],
                 "curves": [(plot["id"], plot["y"]["title"]) for plot in curves],
@@ -200,7 +200,8 @@ def _cell(row: Mapping[Any, Any] | None, best: float | None, role: str) -> Cell:
     return Cell(f"{cell.text} ({row['low']:.3f} to {row['high']:.3f})", cell.exact, cell.why, cell.best)
 
 
-def _about(about: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def about_windows(about: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """Return how many windows there are of each kind, and how many were left out and why."""
     said = f"{about['n']:,} windows of {record['window_bp']:,} bp"
     if about["positives"] or about["negatives"]:
         said += f", {about['positives']:,} with a peak and {about['negatives']:,} without"

@@ -9,6 +9,7 @@ import pandas as pd
 from strandwise.files import write_text
 from strandwise.report.judged_page import (
     PLACES,
+    about_windows,
     amount_tables,
     difference_table,
     resolution_table,
@@ -37,10 +38,7 @@ def write_judged_text(
     parts = [f"# {len(models)} models in one table\n"]
     for place, about in record["places"].items():
         here = rows[rows["places"] == place]
-        said = f"{about['n']:,} windows of {record['window_bp']:,} bp"
-        if about["positives"]:
-            said += f", {about['positives']:,} with a peak and {about['negatives']:,} without"
-        parts.append(f"## {PLACES.get(place, place)}\n\n{said}. In brackets 95 % intervals.\n")
+        parts.append(f"## {PLACES.get(place, place)}\n\n{about_windows(about, record)} In brackets 95 % intervals.\n")
         tables = [score_table(here, record), *amount_tables(here, record), difference_table(pairs, place, models)]
         parts += [markdown(table) for table in tables if table.rows]
     control = [table for table in (resolution_table(rows, record), smoothing_table(smoothing)) if table.rows]

@@ -8,6 +8,7 @@ import numpy as np
 
 from strandwise.report.results import RunResults
 from strandwise.report.words import (
+    BESIDE,
     METRICS,
     Cell,
     any_cell,
@@ -20,11 +21,6 @@ from strandwise.report.words import (
 )
 
 COUNTS = ("n", "positives")
-BESIDE = {
-    "baseline": "what the mean of all measured profiles scores, the same for every window",
-    "ceiling": "what the second replicate scores in the place of the prediction",
-}
-"""What stands beside a prediction, by its name in the metrics of a head."""
 
 
 @dataclass(frozen=True)

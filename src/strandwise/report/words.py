@@ -15,6 +15,12 @@ STRATEGIES = {
     "hybrid": ("hybrid", "groups of layers read each strand, tied between the two"),
 }
 
+BESIDE = {
+    "baseline": "what the mean of all measured profiles scores, the same for every window",
+    "ceiling": "what the second replicate scores in the place of the prediction",
+}
+"""What stands beside a prediction, by its name in the metrics of a head."""
+
 METRICS = {
     "auroc": "AUROC",
     "aupr": "AUPR",

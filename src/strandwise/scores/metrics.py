@@ -87,6 +87,17 @@ def classification_metrics(
     }
 
 
+def mean_of_known(values: ArrayLike) -> float:
+    """Return the mean of the values that are a number; nan if none is.
+
+    >>> mean_of_known([1.0, math.nan, 2.0])
+    1.5
+    """
+    given = np.asarray(values, dtype=np.float64)
+    known = given[~np.isnan(given)]
+    return float(known.mean()) if known.size else math.nan
+
+
 def mean_over_tracks(tracks: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Return each metric's mean over the tracks that have it; counts of windows are not averaged.
 
@@ -102,8 +113,7 @@ def mean_over_tracks(tracks: Mapping[str, Mapping[str, float]]) -> dict[str, flo
     names = dict.fromkeys(name for metrics in tracks.values() for name in metrics if name not in COUNTS)
     means = {}
     for name in names:
-        values = [metrics[name] for metrics in tracks.values() if not math.isnan(metrics.get(name, math.nan))]
-        means[name] = math.fsum(values) / len(values) if values else math.nan
+        means[name] = mean_of_known([metrics.get(name, math.nan) for metrics in tracks.values()])
     return means
 
 

@@ -13,7 +13,7 @@ from strandwise.layers import Conjoined, Head, penalties
 from strandwise.layers.penalty import charging_layers
 from strandwise.models import SequenceModel, StrandSettings, WithBias
 from strandwise.scores.losses import LOSSES
-from strandwise.scores.metrics import aupr, auroc
+from strandwise.scores.metrics import aupr, auroc, mean_of_known
 from strandwise.scores.regression import pearson
 from strandwise.training.settings import TrainingSettings
 
@@ -204,17 +204,12 @@ def _measured(head: Head, said: Said) -> dict[str, float]:
     columns = range(logits.shape[1])
     if head.target == "labels":
         return {
-            "auroc": _mean([auroc(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
-            "aupr": _mean([aupr(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
+            "auroc": mean_of_known([auroc(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
+            "aupr": mean_of_known([aupr(targets[:, c], logits[:, c], weights[:, c]) for c in columns]),
         }
     if head.target == "mean":
         predicted = head.activate(said.logits).double().numpy()
-        return {"pearson": _mean([pearson(targets[:, c], predicted[:, c], weights[:, c]) for c in columns])}
+        return {"pearson": mean_of_known([pearson(targets[:, c], predicted[:, c], weights[:, c]) for c in columns])}
     # On the scale that is learned: the logarithm of counts.
     counts = np.log1p(targets)
-    return {"pearson": _mean([pearson(counts[:, c], logits[:, c], weights[:, c]) for c in columns])}
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.mean(known)) if known else float("nan")
+    return {"pearson": mean_of_known([pearson(counts[:, c], logits[:, c], weights[:, c]) for c in columns])}

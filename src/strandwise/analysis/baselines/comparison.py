@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from strandwise.analysis.bins import resampled_bins
 from strandwise.errors import InputError
 from strandwise.scores.bootstrap import Statistic, block_bootstrap, paired_difference, resampled_aupr, resampled_auroc
-from strandwise.scores.metrics import aupr, auroc
+from strandwise.scores.metrics import aupr, auroc, mean_of_known
 
 METRICS = {"auroc": (auroc, resampled_auroc), "aupr": (aupr, resampled_aupr)}
 
@@ -98,8 +98,7 @@ def _interval(
     rank = np.cumsum(known, axis=0) - 1
 
     def mean(rows: NDArray[np.intp]) -> float:
-        values = [part(rank[rows[known[rows, c]], c]) for c, part in parts.items()]
-        return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
+        return mean_of_known([part(rank[rows[known[rows, c]], c]) for c, part in parts.items()])
 
     if gap is None:
         return None

@@ -111,7 +111,7 @@ class Words:
         if not 1 <= k <= 8:
             raise InputError(f"words of {k} letters: give 1 to 8.")
         every = np.stack(np.unravel_index(np.arange(4**k), (4,) * k), axis=1).astype(np.uint8)
-        self.k, self._powers = k, 4 ** np.arange(k)[::-1]
+        self.k, self._powers = k, 4 ** np.arange(k - 1, -1, -1)
         same = np.minimum(np.arange(4**k), revcomp_codes(every) @ self._powers)
         self._column = np.unique(same, return_inverse=True)[1]
         self.count = int(self._column.max()) + 1

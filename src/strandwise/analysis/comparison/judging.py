@@ -15,7 +15,7 @@ from strandwise.analysis.comparison.landscape import Landscape
 from strandwise.analysis.comparison.places import Places
 from strandwise.errors import InputError
 from strandwise.scores.bootstrap import Statistic, block_resamples, genomic_blocks, resampled_aupr, resampled_auroc
-from strandwise.scores.metrics import aupr, auroc, recall_at_fdr
+from strandwise.scores.metrics import aupr, auroc, mean_of_known, recall_at_fdr
 from strandwise.scores.profiles import jensen_shannon
 from strandwise.scores.regression import (
     mean_squared_error,
@@ -185,23 +185,23 @@ def _judge_amounts(sheet: _Sheet, who: Contestant, bin_bp: int, truth: NDArray, 
     sums = sums_by_window(truth, given)
     each, fine = _each(sums), truth.shape[1] > 1
     if fine:
-        found["pearson_per_window"] = _mean(each)
+        found["pearson_per_window"] = mean_of_known(each)
     if who.on_scale and (y >= 0).all() and (x >= 0).all():
         found |= {"r_squared": r_squared(x, y), "mse": mean_squared_error(x, y), "poisson_nll": poisson_nll(x, y)}
         found |= scaled_metrics(x, y)
         if fine:
-            found["jsd_per_window"] = _mean(jensen_shannon(truth, given))
+            found["jsd_per_window"] = mean_of_known(jensen_shannon(truth, given))
     sheet.add(who, AMOUNT, bin_bp, found, x.size)
     sheet.resample("pearson", lambda rows: pearson_of_sums(np.bincount(rows, minlength=len(sums)) @ sums))
     if fine:
-        sheet.resample("pearson_per_window", lambda rows: _mean(each[rows]))
+        sheet.resample("pearson_per_window", lambda rows: mean_of_known(each[rows]))
 
 
 def correlations(truth: NDArray, given: NDArray) -> dict[str, float]:
     """Return Pearson's r over all bins, and its mean over windows in which both vary; ``(windows, bins)`` of each."""
     each = _each(sums_by_window(truth, given))
     pooled = pearson(truth.ravel().astype(np.float64), given.ravel().astype(np.float64))
-    return {"pearson": pooled, "pearson_per_window": _mean(each)}
+    return {"pearson": pooled, "pearson_per_window": mean_of_known(each)}
 
 
 def _each(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -233,8 +233,3 @@ def _with_intervals(
             same = (sheet.places.name, scale, bin_bp, metric, first[1], second[1])
             found.append((*same, first[6] - second[6], *np.nanquantile(gap, [0.025, 0.975])))
     return pd.DataFrame(found, columns=columns)
-
-
-def _mean(values: NDArray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else math.nan

@@ -19,9 +19,6 @@ def thresholds(
     tiles: Places,
     highest: NDArray,
     levels: Sequence[float],
-    *,
-    seed: int = 0,
-    resamples: int = 0,
 ) -> pd.DataFrame:
     """Judge amounts in the windows that pass one threshold after another (GOPHER, the test-set study).
 
@@ -31,19 +28,15 @@ def thresholds(
         tiles: of whole chromosomes.
         highest: the highest coverage in each.
         levels: thresholds.
-        seed: of the bootstrap.
-        resamples: of the bootstrap; 0 for no intervals.
 
     Returns:
-        The rows of `judge`, with the `threshold`; none for one that no window passes.
+        The rows of `judge`, without intervals, with the `threshold`; none for one that no window passes.
     """
     return _swept(
         {level: lambda level=level: with_coverage(tiles, highest, level) for level in levels},
         "threshold",
         contestants,
         measured,
-        seed,
-        resamples,
     )
 
 
@@ -52,9 +45,6 @@ def imbalance(
     measured: Measured,
     balanced: Callable[[float], Places],
     ratios: Sequence[float],
-    *,
-    seed: int = 0,
-    resamples: int = 0,
 ) -> pd.DataFrame:
     """Judge yes/no labels with more and more windows without a peak for each with one.
 
@@ -63,8 +53,6 @@ def imbalance(
         measured: the coverage.
         balanced: from windows without a peak for each with one to the test set.
         ratios: how many.
-        seed: of the bootstrap.
-        resamples: of the bootstrap; 0 for no intervals.
 
     Returns:
         The yes/no rows of `judge`, with the `ratio` that was there; fewer than asked for where the genome ends.
@@ -74,8 +62,6 @@ def imbalance(
         "ratio",
         contestants,
         Measured(measured.landscape, ()),
-        seed,
-        resamples,
     )
     found = found[found["scale"] == YES_NO].reset_index(drop=True)
     positives = found[found["metric"] == "positives"].groupby("ratio")["value"].first()
@@ -116,15 +102,13 @@ def _swept(
     name: str,
     contestants: Sequence[Contestant],
     measured: Measured,
-    seed: int,
-    resamples: int,
 ) -> pd.DataFrame:
     parts = []
     for level, make in tests.items():
         places = answered(contestants, measured, make())
         if not len(places):
             continue
-        rows = judge(contestants, measured, places, seed=seed, resamples=resamples).rows
+        rows = judge(contestants, measured, places, seed=0, resamples=0).rows
         parts.append(rows.assign(**{name: level}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, name])
 
