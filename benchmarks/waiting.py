@@ -12,15 +12,16 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch.utils.data import DataLoader
 
-from strandwise.data.batches import TrainingBatches, training_loader
+from strandwise.data.batches import EpochSampler, TrainingBatches, training_loader
 from strandwise.experiment import Experiment
 from strandwise.experiment.datasets import read_windows
 from strandwise.experiment.network import build_network
+from strandwise.memory import keep_freed_memory
 from strandwise.training import Trainable
 
 PASSES = 4
@@ -73,6 +74,8 @@ class Pass(NamedTuple):
 
 def main() -> None:
     """Train some passes of each network on each set of tracks and print the share of waiting in the best."""
+    # As the command does.
+    keep_freed_memory()
     folder = Path(os.environ.get("STRANDWISE_DATA", "../shared/data")) / "yeast"
     if not folder.is_dir():
         print(f"\nwaiting for data: no data in {folder}; set STRANDWISE_DATA")
@@ -108,10 +111,13 @@ def train(folder: Path, cache: str, tables: dict[str, Any], filters: int) -> dic
     optimiser = module.configure_optimizers()
     batches = TrainingBatches(windows, network.heads, batch_size=100, augment="coin")
     ahead = training_loader(batches)
-    loaders = {"when asked": DataLoader(batches, batch_size=None, sampler=ahead.sampler), "ahead": ahead}
+    sampler = cast("EpochSampler", ahead.sampler)
+    loaders = {"when asked": DataLoader(batches, batch_size=None, sampler=sampler), "ahead": ahead}
     passes: dict[str, list[Pass]] = {how: [] for how in loaders}
-    for _ in range(PASSES + 1):
+    for epoch in range(PASSES + 1):
         for how, loader in loaders.items():
+            # As the trainer does.
+            sampler.set_epoch(epoch)
             watched, begun, cpu, rows, steps = _Watched(loader), time.perf_counter(), time.process_time(), 0, 0
             for batch in watched:
                 optimiser.zero_grad()

@@ -43,10 +43,29 @@ class Backwards(Sampler[int]):
             yield index
 
 
+class Passes(Sampler[int]):
+    """Names three batches a pass, each pass from where the one before it ended."""
+
+    def __init__(self) -> None:
+        self.turn = 0
+
+    def __len__(self) -> int:
+        return 3
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(3 * self.turn, 3 * self.turn + 3))
+
+    def following(self) -> Iterator[int]:
+        return iter(range(3 * self.turn + 3, 3 * self.turn + 6))
+
+
 @pytest.fixture(autouse=True)
 def no_threads_are_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
+    for thread in set(threading.enumerate()) - before:
+        # A thread that reads for a pass to come ends when it has.
+        thread.join(20)
     assert set(threading.enumerate()) == before
 
 
@@ -107,6 +126,45 @@ def test_an_error_appears_where_its_batch_would(fails: int, error: BaseException
         frames.append(trace.tb_frame.f_code.co_name)
         trace = trace.tb_next
     assert frames[-1] == "__getitem__"
+
+
+def run(loader: AheadLoader[torch.Tensor], sampler: Passes, turn: int) -> list[int]:
+    sampler.turn = turn
+    return [int(batch[0]) for batch in loader]
+
+
+def test_the_next_pass_is_begun_before_it_is_asked_for() -> None:
+    data, sampler = Numbers(), Passes()
+    loader = ahead(data, sampler=sampler)
+    assert run(loader, sampler, 0) == [0, 1, 2]
+    for thread in threading.enumerate():
+        if thread.name.startswith("strandwise-reader"):
+            thread.join(20)
+    assert data.read == [0, 1, 2, 3, 4]
+    assert run(loader, sampler, 1) == [3, 4, 5]
+    assert run(loader, sampler, 2) == [6, 7, 8]
+    # Each once, whoever asked.
+    assert data.read[:9] == list(range(9))
+
+
+def test_another_pass_than_the_next_has_its_own_batches() -> None:
+    data, sampler = Numbers(), Passes()
+    loader = ahead(data, sampler=sampler)
+    assert run(loader, sampler, 0) == [0, 1, 2]
+    assert run(loader, sampler, 2) == [6, 7, 8]
+    assert run(loader, sampler, 0) == [0, 1, 2]
+    copy = pickle.loads(pickle.dumps(loader))  # noqa: S301
+    assert [int(batch[0]) for batch in copy] == [0, 1, 2]
+
+
+def test_an_error_in_the_next_pass_appears_there_alone() -> None:
+    data, sampler = Numbers(fails=4, error=ValueError("of batch")), Passes()
+    loader = ahead(data, sampler=sampler)
+    assert run(loader, sampler, 0) == [0, 1, 2]
+    assert run(loader, sampler, 2) == [6, 7, 8]
+    assert run(loader, sampler, 0) == [0, 1, 2]
+    with pytest.raises(ValueError, match="of batch"):
+        run(loader, sampler, 1)
 
 
 def test_leaving_a_loop_early_ends_the_thread() -> None:

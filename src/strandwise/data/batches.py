@@ -202,9 +202,16 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.steps // _place()[1]
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        return self._batches(self.epoch)
+
+    def following(self) -> Iterator[tuple[int, int]]:
+        """Return the batches of the epoch after this one."""
+        return self._batches(self.epoch + 1)
+
+    def _batches(self, epoch: int) -> Iterator[tuple[int, int]]:
         rank, processes = _place()
         for turn in range(len(self)):
-            yield self.epoch, turn * processes + rank
+            yield epoch, turn * processes + rank
 
 
 def _place() -> tuple[int, int]:
