@@ -1,10 +1,10 @@
 """Predicting along whole chromosomes: `python -m benchmarks.chromosomes [--peers PYTHON]`.
 
 A BPNet of 64 filters and eight dilated layers that reads 2,114 bp and predicts 1,000 (Avsec et al. 2021), with random
-weights, over 400,000 bp of random DNA: window by window as plain torch convolutions, as by other libraries; window by
-window with our layers; and as `strandwise predict --chrom` does. All have the same weights and say the same, which is
-checked. bpnet-lite takes part, by tangermeme's `predict` as in its own command, where a Python is named that has both.
-Then the writing of a bigWig.
+weights, over 400,000 bp of random DNA: window by window as plain torch convolutions, padded as in other libraries and
+without padding; window by window with our layers; and as `strandwise predict --chrom` does. All have the same weights
+and say the same, which is checked. bpnet-lite takes part, by tangermeme's `predict` as in its own command, where a
+Python is named that has both. Then the writing of a bigWig.
 """
 
 import argparse
@@ -33,39 +33,53 @@ from strandwise.prediction import Predictor
 from strandwise.sequence import N, decode
 from strandwise.strand import stranded
 
-INPUT, OUTPUT, WINDOWS, BATCH, BASES = 2114, 1000, 400, 32, 1_000_000
+INPUT, OUTPUT, PROFILE, WINDOWS, BATCH, BASES = 2114, 1000, 75, 400, 32, 1_000_000
 ENDS, TOLERANCE = 25, 1e-5
 
 
 class Plain(nn.Module):
-    """The same arithmetic in one-dimensional torch layers."""
+    """The same answers from one-dimensional torch layers.
 
-    def __init__(self, filters: int = 64) -> None:
+    Args:
+        padded: keep the length of the window from layer to layer, as BPNet is usually written, and cut what padding
+            has touched before the heads; or let each layer be shorter than the one before it.
+        filters: of each layer.
+    """
+
+    def __init__(self, padded: bool, filters: int = 64) -> None:
         super().__init__()
-        self.stem = nn.Conv1d(4, filters, 21)
-        self.dilated = nn.ModuleList(nn.Conv1d(filters, filters, 3, dilation=2**k) for k in range(1, 9))
-        self.profile = nn.Conv1d(filters, 2, 75)
+        padding = "same" if padded else "valid"
+        self.stem = nn.Conv1d(4, filters, 21, padding=padding)
+        self.dilated = nn.ModuleList(
+            nn.Conv1d(filters, filters, 3, dilation=2**k, padding=padding) for k in range(1, 9)
+        )
+        self.profile = nn.Conv1d(filters, 2, PROFILE)
         self.counts = nn.Linear(filters, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = torch.relu(self.stem(x))
         for conv in self.dilated:
             y = torch.relu(conv(x))
-            cut = (x.shape[-1] - y.shape[-1]) // 2
-            x = x[..., cut : cut + y.shape[-1]] + y
+            x = _middle(x, y.shape[-1]) + y
+        x = _middle(x, OUTPUT + PROFILE - 1)
         return self.profile(x), self.counts(x.mean(-1))
 
     @classmethod
     @torch.no_grad()
-    def of(cls, network: SequenceModel) -> "Plain":
+    def of(cls, network: SequenceModel, padded: bool) -> "Plain":
         """Return one with the weights of a network of ours."""
-        plain = cls().eval()
+        plain = cls(padded).eval()
         (dense,) = (layer for layer in network.modules() if isinstance(layer, Dense))
         mine = [plain.stem, *plain.dilated, plain.profile, plain.counts]
         for ours, other in zip([*convolutions(network), dense], mine, strict=True):
             for name, value in written_out(ours).items():
                 other.get_parameter(name).copy_(value)
         return plain
+
+
+def _middle(x: Tensor, length: int) -> Tensor:
+    cut = (x.shape[-1] - length) // 2
+    return x[..., cut : cut + length]
 
 
 def convolutions(network: nn.Module) -> list[Conv1d]:
@@ -110,7 +124,7 @@ def along_a_chromosome(folder: Path, python: str | None, rounds: int) -> None:
     genome, tiling = Genome(folder / "genome.fa"), Tiling(Predictor(network, conjoin=False), OUTPUT, 1)
     beside = np.full((INPUT - OUTPUT) // 2, N, np.uint8)
     windows = torch.from_numpy(np.concatenate([beside, codes, beside])).unfold(0, INPUT, OUTPUT)
-    plain = Plain.of(network)
+    usual, plain = (Plain.of(network, padded) for padded in (True, False))
 
     def by_window(model: nn.Module) -> Tensor:
         return torch.cat([_expected(model(one_hot(part))) for part in windows.split(BATCH)])
@@ -118,9 +132,11 @@ def along_a_chromosome(folder: Path, python: str | None, rounds: int) -> None:
     def by_stretch() -> NDArray[np.float32]:
         return np.concatenate([*tiling.values(genome, "chr1")])
 
-    first, last, theirs = "torch Conv1d, windows", "strandwise predict --chrom", "bpnet-lite, tangermeme's predict"
+    first, short = "torch Conv1d, padded windows", "torch Conv1d, windows without padding"
+    last, theirs = "strandwise predict --chrom", "bpnet-lite, tangermeme's predict"
     contenders: dict[str, Callable[[], object]] = {
-        first: lambda: by_window(plain),
+        first: lambda: by_window(usual),
+        short: lambda: by_window(plain),
         "our layers, windows": lambda: by_window(network),
         last: by_stretch,
     }
@@ -132,7 +148,7 @@ def along_a_chromosome(folder: Path, python: str | None, rounds: int) -> None:
             seconds = race(contenders, rounds=rounds, warm_up=1)
     show("predicting along a chromosome", {n: WINDOWS * OUTPUT / took for n, took in seconds.items()}, "bp/s", first)
     with torch.inference_mode():
-        said = {first: by_window(plain), last: torch.from_numpy(by_stretch())}
+        said = {first: by_window(usual), short: by_window(plain), last: torch.from_numpy(by_stretch())}
         shapes = {name: each / each.sum(-1, keepdim=True) for name, each in said.items()}
         if way is not None:
             shapes[theirs] = torch.from_numpy(np.load(folder / "shapes.npy"))
