@@ -99,7 +99,10 @@ def test_sums_of_any_windows_give_their_correlation(kind: str) -> None:
     for rows in ([0, 1, 1, 4], [2]) if len(x) > 1 else (list(range(len(x))),):
         a, b = x[rows].ravel(), y[rows].ravel()
         expected = np.nan if a.size < 2 or not np.ptp(a) else stats.pearsonr(a, b)[0]
-        assert pearson_of_sums(sums[rows].sum(0)) == pytest.approx(expected, rel=1e-7, nan_ok=True)
+        assert float(pearson_of_sums(sums[rows].sum(0))) == pytest.approx(expected, rel=1e-7, nan_ok=True)
+    # Of all windows at once as of each by itself.
+    alone = [float(pearson_of_sums(each)) for each in sums]
+    assert pearson_of_sums(sums).tolist() == pytest.approx(alone, nan_ok=True)
 
 
 def test_resampled_coverage_counts_windows_as_often_as_they_are_drawn() -> None:

@@ -118,7 +118,7 @@ def judge_coverage(answers: BinAnswers, column: int) -> tuple[dict[str, float], 
     measured, predicted = answers.measured[known, column], answers.predicted[known, column]
     x, y = measured.ravel(), predicted.ravel()
     sums = sums_by_window(measured, predicted)
-    each = np.array([pearson_of_sums(row) for row in sums])
+    each = pearson_of_sums(sums)
     metrics = {
         "pearson": pearson(x, y),
         "spearman": spearman(x, y),
@@ -132,7 +132,7 @@ def judge_coverage(answers: BinAnswers, column: int) -> tuple[dict[str, float], 
         "n": float(known.sum()),
     }
     return metrics, {
-        "pearson": lambda rows: pearson_of_sums(sums[rows].sum(0)),
+        "pearson": lambda rows: float(pearson_of_sums(sums[rows].sum(0))),
         "pearson_per_window": lambda rows: mean_of_known(each[rows]),
     }
 
@@ -151,17 +151,18 @@ def sums_by_window(x: NDArray, y: NDArray) -> NDArray[np.float64]:
     return np.stack([ones, x.sum(-1), y.sum(-1), (x * x).sum(-1), (y * y).sum(-1), (x * y).sum(-1)], axis=1)
 
 
-def pearson_of_sums(sums: NDArray[np.float64]) -> float:
-    """Return the Pearson correlation of sums as `sums_by_window` gives them, ``(6,)``: of one window or added up.
+def pearson_of_sums(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the Pearson correlation of sums as `sums_by_window` gives them, ``(..., 6)``, of windows or added up.
 
     Nan for fewer than two bins, or where either is constant.
     """
-    n, x, y, xx, yy, xy = sums
-    spread = (n * xx - x * x) * (n * yy - y * y)
+    n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
+    across, along = n * xx - x * x, n * yy - y * y
     # Of constants rounding leaves a little more than nothing.
-    if n < 2 or (n * xx - x * x) <= 1e-12 * n * xx or (n * yy - y * y) <= 1e-12 * n * yy:
-        return float("nan")
-    return float(np.clip((n * xy - x * y) / np.sqrt(spread), -1, 1))
+    none = (n < 2) | (across <= 1e-12 * n * xx) | (along <= 1e-12 * n * yy)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (n * xy - x * y) / np.sqrt(across * along)
+    return np.where(none, np.nan, np.clip(found, -1, 1))
 
 
 def _counts_by_window(labels: NDArray, predicted: NDArray) -> NDArray[np.int32]:

@@ -183,7 +183,7 @@ def _judge_amounts(sheet: _Sheet, who: Contestant, bin_bp: int, truth: NDArray, 
     x, y = truth.ravel().astype(np.float64), given.ravel().astype(np.float64)
     found = {"pearson": pearson(x, y), "spearman": spearman(x, y)}
     sums = sums_by_window(truth, given)
-    each, fine = _each(sums), truth.shape[1] > 1
+    each, fine = pearson_of_sums(sums), truth.shape[1] > 1
     if fine:
         found["pearson_per_window"] = mean_of_known(each)
     if who.on_scale and (y >= 0).all() and (x >= 0).all():
@@ -192,20 +192,16 @@ def _judge_amounts(sheet: _Sheet, who: Contestant, bin_bp: int, truth: NDArray, 
         if fine:
             found["jsd_per_window"] = mean_of_known(jensen_shannon(truth, given))
     sheet.add(who, AMOUNT, bin_bp, found, x.size)
-    sheet.resample("pearson", lambda rows: pearson_of_sums(np.bincount(rows, minlength=len(sums)) @ sums))
+    sheet.resample("pearson", lambda rows: float(pearson_of_sums(np.bincount(rows, minlength=len(sums)) @ sums)))
     if fine:
         sheet.resample("pearson_per_window", lambda rows: mean_of_known(each[rows]))
 
 
 def correlations(truth: NDArray, given: NDArray) -> dict[str, float]:
     """Return Pearson's r over all bins, and its mean over windows in which both vary; ``(windows, bins)`` of each."""
-    each = _each(sums_by_window(truth, given))
+    each = pearson_of_sums(sums_by_window(truth, given))
     pooled = pearson(truth.ravel().astype(np.float64), given.ravel().astype(np.float64))
     return {"pearson": pooled, "pearson_per_window": mean_of_known(each)}
-
-
-def _each(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([pearson_of_sums(row) for row in sums])
 
 
 def _with_intervals(
