@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from strandwise.analysis.evaluation import evaluate_windows
-from strandwise.benchmark import benchmark, runner
+from strandwise.benchmark import benchmark
 from strandwise.benchmark.results import Results
 from strandwise.experiment import jobs
 
@@ -62,7 +62,7 @@ class Finished(NamedTuple):
 
 
 def hasten(patch: pytest.MonkeyPatch) -> list[str]:
-    """Leave out most of the bootstrap, take one core however many there are, and note the folders trained in."""
+    """Leave out most of the bootstrap, and note the folders trained in."""
     trained: list[str] = []
     fit = jobs.fit
 
@@ -72,7 +72,6 @@ def hasten(patch: pytest.MonkeyPatch) -> list[str]:
 
     patch.setattr(jobs, "fit", noting)
     patch.setattr(jobs, "evaluate_windows", partial(evaluate_windows, resamples=10))
-    patch.setattr(runner, "_cores", lambda: 1)
     return trained
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from strandwise.benchmark import Grid, benchmark, runner
 from strandwise.benchmark.grid import Comparison
@@ -178,6 +179,24 @@ def test_several_jobs_find_the_same(finished, config: Path, tmp_path: Path) -> N
         expected = finished.store.read(name)
         expected = expected[expected["strategy"].isin(["standard", "rcps"]) & (expected["seed"] == 0)]
         pd.testing.assert_frame_equal(untimed(store.read(name)), untimed(expected))
+
+
+def test_a_training_has_its_share_of_the_threads_that_one_alone_would_have(
+    write_grid: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def work(units: list[Unit], *_: object) -> list[Done]:
+        seen.extend(unit.threads for unit in units)
+        return [Done(unit, [], [], "left out") for unit in units]
+
+    monkeypatch.setattr(runner, "_work", work)
+    # As OMP_NUM_THREADS=3 does.
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    for number in (1, 2, 4):
+        with pytest.raises(RunError, match="left out"):
+            benchmark(write_grid("seeds = 1\n" + ONE), tmp_path / "out", jobs=number)
+    assert seen == [3, 1, 1]
 
 
 def test_what_fails_does_not_stop_the_rest(write_grid: Callable, tmp_path: Path, trained: list[str]) -> None:

@@ -1,12 +1,13 @@
 """Running a grid: what is done is never done again, what fails does not stop the rest."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
+
+import torch
 
 from strandwise.benchmark.grid import Cell, Grid
 from strandwise.benchmark.results import CURVES, RESULTS, Results
@@ -41,8 +42,9 @@ def benchmark(
         grid: the grid, or its file.
         out: folder of the runs.
         results: folder of the CSV files, the tables and the figures; `out` if None.
-        jobs: trainings at a time, each with its share of the cores; sums over another number of threads may differ in
-            their last bits, and so may what is learned.
+        jobs: trainings at a time, each with its share of the threads that one training would have (OMP_NUM_THREADS
+            sets how many); sums over another number of threads may differ in their last bits, and so may what is
+            learned.
         tables_only: train nothing; write the tables of what is there.
         say: told a line for every finished cell where the screen is not a terminal.
 
@@ -64,7 +66,7 @@ def benchmark(
     _check(cells)
     done = store.done(cells)
     check_writable(store.folder / RESULTS)
-    units = list(_units(cells, done, out, max(1, _cores() // jobs)))
+    units = list(_units(cells, done, out, max(1, torch.get_num_threads() // jobs)))
     screen = Screen(grid, store, done, say)
     try:
         failed = _filled(store, done, _work(units, jobs, screen), screen)
@@ -161,7 +163,3 @@ def _work(units: Sequence[Unit], jobs: int, screen: Screen) -> Iterator[Done]:
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), end_with_parent)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
