@@ -141,6 +141,19 @@ def test_a_network_of_dna_alone_predicts_for_sequences(write_factornet: Callable
     assert pd.read_parquet(out)["pred/CTCF"][0] == pytest.approx(run.predict(letters)["CTCF"][0])
 
 
+def test_an_import_that_was_stopped_says_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "save_weights", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            import_factornet(folder, tmp_path / "run")
+    with pytest.raises(RunError, match=r"run: its import was stopped, .* import it again, with --overwrite"):
+        Run.open(tmp_path / "run")
+    assert import_factornet(folder, tmp_path / "run", overwrite=True).finished
+
+
 def test_what_needs_labels_or_training_is_refused(folder: Path, tmp_path: Path) -> None:
     run = import_factornet(folder, tmp_path / "run")
     before = sorted(path.name for path in run.path.iterdir())

@@ -67,6 +67,10 @@ class Run:
         if not (run.path / CONFIG).is_file():
             raise RunError(f"{run.path}: not a run folder, it has no {CONFIG}.")
         if not run.finished:
+            if run.experiment.imported is not None:
+                raise RunError(
+                    f"{run.path}: its import was stopped, there is no {WEIGHTS}: import it again, with --overwrite."
+                )
             raise RunError(
                 f"{run.path}: training has not finished, there is no {WEIGHTS}: "
                 f"go on with `strandwise train {run.path / CONFIG} --out {run.path} --resume`."
