@@ -1,8 +1,5 @@
 """The config of an experiment: one TOML file, assembled from the schemas of the parts."""
 
-import os
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,13 +21,12 @@ from strandwise.data.tiles import TileSettings
 from strandwise.data.windows import WindowSettings
 from strandwise.errors import ConfigError, InputError, StrandwiseError, did_you_mean, listing
 from strandwise.experiment.cells import cells_of, check_cells, of_any_cell, of_cell
+from strandwise.experiment.config_file import expanded, read_toml, set_key, with_paths
 from strandwise.experiment.imported import ImportedSettings
 from strandwise.files import existing_file
 from strandwise.models import EnsembleSettings, ModelSettings, StrandSettings
 from strandwise.schema import Settings, explain
 from strandwise.training import TrainingSettings
-
-_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*))?\}")
 
 
 class BiasSettings(Settings):
@@ -305,10 +301,10 @@ class Experiment(Settings):
             InputError: no such file.
         """
         path = existing_file(path, "a config")
-        table = _read(path)
+        table = read_toml(path)
         for change in changes:
-            _apply(table, change)
-        return cls.from_table(_expanded(table, str(path)), folder=path.parent, where=str(path))
+            set_key(table, change)
+        return cls.from_table(expanded(table, str(path)), folder=path.parent, where=str(path))
 
     @classmethod
     def load_resolved(cls, path: str | Path) -> "Experiment":
@@ -319,7 +315,7 @@ class Experiment(Settings):
             InputError: no such file.
         """
         path = existing_file(path, "a config")
-        return cls.from_table(_read(path), folder=path.parent, where=str(path))
+        return cls.from_table(read_toml(path), folder=path.parent, where=str(path))
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, folder: Path, where: str = "config") -> "Experiment":
@@ -336,7 +332,7 @@ class Experiment(Settings):
             raise ConfigError(f"{where}: {error}.") from None
         try:
             experiment.model.architecture()
-            return cls.model_validate(_with_columns(_with_paths(experiment.model_dump(exclude_none=True), folder)))
+            return cls.model_validate(_with_columns(with_paths(experiment.model_dump(exclude_none=True), folder)))
         except StrandwiseError as error:
             raise ConfigError(f"{where}: {error}.") from None
 
@@ -348,7 +344,7 @@ class Experiment(Settings):
         """
         table = self.model_dump(exclude_none=True, mode="json")
         for change in changes:
-            _apply(table, change)
+            set_key(table, change)
         return type(self).from_table(table, folder=Path.cwd(), where="changed config")
 
     def to_toml(self) -> str:
@@ -367,50 +363,6 @@ class Experiment(Settings):
         return files + [path for table in self.sequences for path in table.files()]
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        # Editors on Windows begin a file with a byte order mark.
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except RecursionError:
-        raise ConfigError(f"{path}: not a config: its tables or lists are nested too deeply.") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}.") from None
-
-
-def _apply(table: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {change}: write it as section.key=value, for example training.epochs=5.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        value = text.strip()
-    *sections, last = key.strip().split(".")
-    for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise ConfigError(f"--set {change}: '{section}' is not a table with keys of its own.")
-    table[last] = value
-
-
-def _expanded(value: Any, where: str) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _expanded(inner, where) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_expanded(inner, where) for inner in value]
-    if not isinstance(value, str):
-        return value
-
-    def lookup(found: re.Match[str]) -> str:
-        name, default = found["name"], found["default"]
-        if name not in os.environ and default is None:
-            raise ConfigError(f"{where}: ${{{name}}} is not set: export {name}, or write ${{{name}:-default}}.")
-        # As in a shell, the default also stands for an empty value.
-        return os.environ.get(name) or default or ""
-
-    return _VARIABLE.sub(lookup, value)
-
-
 def _with_columns(table: dict[str, Any]) -> dict[str, Any]:
     """Name the columns of a table of cells, so that a trained model knows them without the file."""
     metadata = table.get("metadata", {})
@@ -418,16 +370,3 @@ def _with_columns(table: dict[str, Any]) -> dict[str, Any]:
     if path is None or metadata.get("columns") or "pca" in metadata or not path.is_file():
         return table
     return {**table, "metadata": {**metadata, "columns": column_names(path)}}
-
-
-def _with_paths(value: Any, folder: Path) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_paths(inner, folder) for key, inner in value.items()}
-    if isinstance(value, tuple | list):
-        return [_with_paths(inner, folder) for inner in value]
-    if not isinstance(value, Path):
-        return value
-    try:
-        return (folder / value.expanduser()).resolve()
-    except (RuntimeError, ValueError, OSError) as error:
-        raise ConfigError(f"{str(value)!r} is not a path that can be followed ({error}): correct it") from None
