@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from strandwise.analysis.evaluation import evaluate_windows
-from strandwise.benchmark import benchmark, runner
+from strandwise.benchmark import benchmark
 from strandwise.benchmark.results import CURVES, RESULTS, Results
 from strandwise.experiment import jobs
 
@@ -41,9 +41,8 @@ set = {{ "strand.strategy" = "rcps" }}
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out most of the bootstrap; one core, so that results are the same to the last digit."""
+    """Leave out most of the bootstrap."""
     monkeypatch.setattr(jobs, "evaluate_windows", partial(evaluate_windows, resamples=10))
-    monkeypatch.setattr(runner, "_cores", lambda: 1)
 
 
 @pytest.fixture(scope="module")

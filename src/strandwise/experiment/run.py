@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from strandwise.data.batches import SEQUENCE
-from strandwise.errors import ConfigError, InputError, RunError, StrandLawError
+from strandwise.errors import ConfigError, InputError, RunError, StrandLawError, StrandwiseError
 from strandwise.experiment.config import Experiment
 from strandwise.experiment.folder import BASELINES, BIAS, CONFIG, HISTORY, MEMBERS, METRICS, OWN, PROVENANCE, WEIGHTS
 from strandwise.experiment.members import together
@@ -67,7 +67,7 @@ class Run:
         if not (run.path / CONFIG).is_file():
             raise RunError(f"{run.path}: not a run folder, it has no {CONFIG}.")
         if not run.finished:
-            if run.experiment.imported is not None:
+            if run._imported:
                 raise RunError(
                     f"{run.path}: its import was stopped, there is no {WEIGHTS}: import it again, with --overwrite."
                 )
@@ -76,6 +76,13 @@ class Run:
                 f"go on with `strandwise train {run.path / CONFIG} --out {run.path} --resume`."
             )
         return run
+
+    @property
+    def _imported(self) -> bool:
+        try:
+            return self.experiment.imported is not None
+        except StrandwiseError:
+            return False
 
     @property
     def name(self) -> str:
