@@ -268,6 +268,7 @@ def test_predictions_at_peaks_alone_are_judged_there(truth: Truth, tmp_path: Pat
     [
         (replace(TERMS, window_bp=1), {}, "--window 1"),
         (replace(TERMS, step_bp=0), {}, "--step 0"),
+        (replace(TERMS, step_bp=257), {}, "--step 257 is longer than --window 256"),
         (replace(TERMS, bins=(0,)), {}, "--bins 0"),
         (replace(TERMS, bins=(48,)), {}, "bins of 48 bp do not fill windows of 256 bp: give --bins a divisor"),
         (replace(TERMS, window_bp=100), {}, r"windows of 100 bp .* \(32 bp\): give --window a multiple of 32"),

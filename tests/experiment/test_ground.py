@@ -92,6 +92,7 @@ def test_peaks_are_read_for_all_chromosomes_by_names_of_the_genome(ground: Groun
         ("", "the file has no intervals"),
         ("# nothing\n", "the file has no intervals"),
         ("other\t0\t5\n", "chromosome 'other' is not in the genome"),
+        ("chr4\t0\t5\n4\t10\t20\n", "chromosome 'chr4' of the genome is there by two names, of which '4' is one"),
         ("chr4\t34000\t35000\n", "reaches past the end of chr4, which is 34134 bp"),
     ],
 )

@@ -112,6 +112,7 @@ def test_a_column_is_chosen(tmp_path: Path) -> None:
             r"no column start \(did you mean 'Start'\?\): a table of",
         ),
         (tiles().drop(columns="score"), r"0 columns of numbers \(none\)"),
+        (pd.concat([tiles(), tiles(chrom="1")]), "chromosome 'chr1' of the genome is there by two names, of which '1'"),
         (tiles(chrom="chr7"), "no window lies on chr1, chr2; it has chr7"),
         (windows(0, 13, 2000), "chr1:2000-2100 is no place on chr1, which is 1,050 bp: is it from another assembly"),
         (windows(0, 13, 500, width=0), "chr1:0-0 is no place"),

@@ -118,6 +118,11 @@ def _check(terms: Terms, out: Path, missing: float, seed: int, resamples: int) -
             f"--window {terms.window_bp}, --step {terms.step_bp}, --bins {listing(terms.bins) or 'none'}: give lengths "
             "of 1 or more, windows of 2 or more."
         )
+    if terms.step_bp > terms.window_bp:
+        raise InputError(
+            f"--step {terms.step_bp} is longer than --window {terms.window_bp}, so models would not be asked of every "
+            "window: give a shorter step."
+        )
     if resamples < 0 or seed < 0:
         raise InputError(f"--resamples {resamples}, --seed {seed}: give 0 or more.")
     if not terms.ratios or any(not each > 0 for each in terms.ratios):

@@ -243,11 +243,11 @@ def intervals_of(path: str | Path, what: str, ground: Ground) -> pd.DataFrame:
     """Return intervals by the names of the ground, those of chromosomes that are not judged too.
 
     Raises:
-        InputError: a file that is missing or malformed, in which no chromosome is known, or one past the end of its
-            chromosome; or no peak.
+        InputError: a file that is missing or malformed, in which no chromosome is known or one goes by two names, or
+            one past the end of its chromosome; or no peak.
     """
     frame = read_bed(existing_file(path, what))
-    match = match_names(list(pd.unique(frame["chrom"])), ground.known, str(path), "the genome")
+    match = match_names(list(pd.unique(frame["chrom"])), ground.known, str(path), "the genome").require_one_name_each()
     frame = frame[frame["chrom"].isin(list(match.mapping))]
     if not len(frame):
         match.require()

@@ -103,6 +103,7 @@ def _beside(column: str) -> str:
 def _placed(path: Path, frame: pd.DataFrame, ground: Ground) -> tuple[pd.DataFrame, int]:
     """Return the windows of the chromosomes to judge, by their names here, and the length of a window."""
     there = frame["chrom"].astype(str)
+    match_names(list(pd.unique(there)), ground.known, str(path), "the genome").require_one_name_each()
     match = match_names(ground.sizes, pd.unique(there), "the chromosomes to judge", str(path))
     frame = frame.assign(chrom=there.map({theirs: name for name, theirs in match.mapping.items()}))
     frame = frame[frame["chrom"].notna()].drop_duplicates([*PLACE, "value"], ignore_index=True)

@@ -109,6 +109,21 @@ class NameMatch:
             f"the first is '{first}'{hint}. {self._there()}"
         )
 
+    def require_one_name_each(self) -> "NameMatch":
+        """Return this match if no chromosome goes by two names, of which one would be left out.
+
+        Raises:
+            InputError: naming both.
+        """
+        for name in self.missing:
+            taken = {other for other in self.mapping.values() if other in candidates(name, self.available)}
+            if taken:
+                raise InputError(
+                    f"{self.what}: chromosome '{min(taken)}' of {self.where} is there by two names, of which '{name}' "
+                    "is one: use one name for each chromosome."
+                )
+        return self
+
     def _there(self) -> str:
         return f"There: {listing(self.available)}." if self.available else "No chromosome is there."
 
