@@ -63,9 +63,9 @@ def test_evaluate_judges_a_file_as_compare_does(call: Callable, predicted: Path,
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "strandwise compare {file} --signal MEASURED.bw --out DIR`"),
-        (["--signal", "{file}"], "strandwise compare {file} --signal {file} --out DIR`"),
-        (["--out", "x"], "strandwise compare {file} --signal MEASURED.bw --out x`"),
+        ([], "strandwise evaluate {file} --signal MEASURED.bw --out DIR`"),
+        (["--signal", "{file}"], "strandwise evaluate {file} --signal {file} --out DIR`"),
+        (["--out", "x"], "strandwise evaluate {file} --signal MEASURED.bw --out x`"),
         (["--signal", "{file}", "--out", "x", "--bed", "y.bed"], "--bed has no part in judging by --signal"),
         (["--signal", "{file}", "--out", "x", "--conjoin"], "--conjoin has no part"),
     ],

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+import pyBigWig
 import pytest
 import torch
 from scipy import stats
@@ -263,6 +264,20 @@ def test_predictions_at_peaks_alone_are_judged_there(truth: Truth, tmp_path: Pat
         compare([tmp_path / "y.bw"], tmp_path / "c", truth, replace(TERMS, chrom=("chr4",)), resamples=0)
 
 
+def test_what_is_not_judged_is_said(bigwig: Path, truth: Truth, tmp_path: Path) -> None:
+    found = compare([bigwig], tmp_path / "out", truth, Terms(window_bp=256, bins=(8, 64)), resamples=0)
+    assert "no model answers in bins of 8 bp: nothing is judged there" in found["notes"]
+    assert "judged on chr4, chr5 alone, not on chr1, chr2, chr3: name others with --chrom" in found["notes"]
+    sizes = BigWig(truth.signal).sizes
+    bases = BigWig(truth.signal).values("chr5", 0, sizes["chr5"])
+    with pyBigWig.open(str(tmp_path / "chr5.bw"), "w") as file:
+        file.addHeader(list(sizes.items()))
+        file.addEntries("chr5", 0, values=bases, span=1, step=1)
+    found = compare([bigwig], tmp_path / "other", replace(truth, signal=tmp_path / "chr5.bw"), resamples=0)
+    assert list(found["chromosomes"]) == ["chr5"]
+    assert any(note.startswith("not judged on chr1, chr2, chr3, chr4, of which ") for note in found["notes"])
+
+
 @pytest.mark.parametrize(
     ("terms", "given", "said"),
     [
@@ -280,6 +295,7 @@ def test_predictions_at_peaks_alone_are_judged_there(truth: Truth, tmp_path: Pat
         (TERMS, {"missing": float("inf")}, "--missing inf"),
         (TERMS, {"seed": -1}, "--seed -1"),
         (TERMS, {"resamples": -1}, "--resamples -1"),
+        (TERMS, {"resamples": 20}, "--resamples 20: too few for the ends of a 95 % interval: give 40 or more"),
         (TERMS, {"motifs": "no.meme"}, "no.meme"),
     ],
 )

@@ -33,7 +33,10 @@ def read(run: Run, ground: Ground, folder: Path, how: Asked = CTCF, name: str = 
 
 def test_a_yes_no_run_is_asked_all_along_and_says_logits(trained: Run, ground: Ground, tmp_path: Path) -> None:
     entrant = enter_run(Named("run", trained.path), ground, tmp_path, CTCF)
-    assert (entrant.bin_bp, entrant.notes) == (None, ())
+    assert entrant.bin_bp is None
+    said = "run: asked every 100 bp about 60 bp, it says nothing of bases between: --step 60 or less asks of all"
+    assert entrant.notes == (said,)
+    assert enter_run(Named("run", trained.path), ground, tmp_path, Asked(60, "CTCF")).notes == ()
     assert not list(tmp_path.rglob("*.bw"))
     said = entrant.read()
     assert isinstance(said, Along)

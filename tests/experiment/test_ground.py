@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyBigWig
 import pytest
 
 from strandwise.data.simulation import SimulatedGenome
@@ -16,6 +17,7 @@ from strandwise.experiment.ground import (
     barred_by,
     ground_of,
     intervals_of,
+    opened_measurement,
     opened_signal,
     training_notes,
 )
@@ -70,6 +72,16 @@ def test_a_signal_that_does_not_fit_is_refused(sizes: dict, said: str, ground: G
     write_bigwig(tmp_path / "x.bw", sizes, [(name, 0, 10, 1.0) for name in sizes])
     with pytest.raises(InputError, match=said):
         opened_signal(tmp_path / "x.bw", ground)
+
+
+def test_chromosomes_without_a_value_were_not_measured(ground: Ground, tmp_path: Path) -> None:
+    with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
+        file.addHeader([("chr2", 45097), ("chr4", 34134)])
+        file.addEntries(["chr2"], [0], ends=[10], values=[1.0])
+    assert list(ground_of([], Truth(tmp_path / "x.bw"), asked()).sizes) == ["chr2"]
+    assert opened_signal(tmp_path / "x.bw", ground)[1] == {"chr4": "chr4"}
+    with pytest.raises(InputError, match=r"x\.bw: names chr4 and has no value there, .*: name other chromosomes with"):
+        opened_measurement(tmp_path / "x.bw", ground)
 
 
 def test_a_signal_may_call_chromosomes_otherwise(ground: Ground, tmp_path: Path) -> None:

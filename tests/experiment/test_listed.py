@@ -87,14 +87,30 @@ def test_amounts_are_no_labels(tmp_path: Path) -> None:
     assert notes[0].startswith("x: label is not 0 or 1, so it labels nothing")
 
 
+def test_labels_of_one_kind_tell_nothing_apart(tmp_path: Path) -> None:
+    _, notes = along_table(written(tmp_path, tiles().assign(label=1)), GROUND)
+    assert notes[0] == "x: label is the same of all windows, so there is nothing to tell apart"
+
+
+def test_a_column_of_text_or_a_table_without_numbers_is_said_to_be_so(tmp_path: Path) -> None:
+    table = tiles().assign(score="high", name="w")
+    with pytest.raises(InputError, match=r"x\.parquet: column 'score' does not hold numbers"):
+        along_table(written(tmp_path, table), GROUND, "score")
+    with pytest.raises(InputError, match=r"no column 'y'; columns of numbers are none"):
+        along_table(written(tmp_path, table), GROUND, "y")
+
+
 def test_a_column_is_chosen(tmp_path: Path) -> None:
     table = tiles().assign(other=1.0, name="w", **{"revcomp/score": 2.0})
     with pytest.raises(InputError, match=r"2 columns of numbers \(score, other\): say which with --track"):
         along_table(written(tmp_path, table), GROUND)
-    with pytest.raises(InputError, match=r"no column 'scores' \(did you mean 'score'\?\); it has score, other"):
+    with pytest.raises(
+        InputError, match=r"no column 'scores' \(did you mean 'score'\?\); columns of numbers are score, other"
+    ):
         along_table(written(tmp_path, table), GROUND, "scores")
     # Columns that say they are predictions go before others; and one alone needs no choice.
     table["pred/a"] = 7.0
+    table.loc[5:, "pred/a"] = 8.0
     for track in (None, "a", "pred/a", "something else"):
         said, _ = along_table(written(tmp_path, table), GROUND, track)
         assert isinstance(said, Along)
@@ -115,7 +131,9 @@ def test_a_column_is_chosen(tmp_path: Path) -> None:
         (pd.concat([tiles(), tiles(chrom="1")]), "chromosome 'chr1' of the genome is there by two names, of which '1'"),
         (tiles(chrom="chr7"), "no window lies on chr1, chr2; it has chr7"),
         (windows(0, 13, 2000), "chr1:2000-2100 is no place on chr1, which is 1,050 bp: is it from another assembly"),
-        (windows(0, 13, 500, width=0), "chr1:0-0 is no place"),
+        (windows(0, 13, 500, width=0), "chr1:0-0 ends before it begins"),
+        (tiles().assign(score=[*[1.0] * 10, np.inf]), r"score of chr\d:\d+-\d+ is infinite"),
+        (tiles().assign(score=4.0), "score is the same everywhere on chr1, chr2"),
         (pd.concat([windows(0, 13), windows(500, width=90)]), "windows of 90, 100 bp: give windows of one length"),
         (tiles().assign(start=0.5), "start holds what is no position"),
         (tiles().assign(end=np.nan), "end holds what is no position"),

@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import pyBigWig
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -190,6 +191,15 @@ def test_numpy_numbers_are_written(tmp_path: Path) -> None:
     write_bigwig(tmp_path / "a.bigWig", SIZES, (("chrI", s, s + 2, v) for s, v in zip(starts, values, strict=True)))
     found = BigWig(tmp_path / "a.bigWig").values("chrI", 0, 300)
     assert np.array_equal(found.reshape(-1, 3), np.stack([values, values, np.zeros_like(values)], axis=1))
+
+
+def test_chromosomes_of_which_nothing_is_said_are_known(tmp_path: Path) -> None:
+    with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
+        file.addHeader([("a", 100), ("b", 100), ("c", 100), ("d", 100)])
+        file.addEntries(["b", "d"], [90, 0], ends=[100, 1], values=[0.0, 2.0])
+    found = BigWig(tmp_path / "x.bw")
+    assert list(found.sizes) == ["a", "b", "c", "d"]
+    assert found.silent == {"a", "c"}
 
 
 def test_real_files(real_data: Path) -> None:

@@ -95,10 +95,9 @@ def judge_file(
     from strandwise.experiment.ground import Truth
 
     if signal is None or out is None:
-        line = f"strandwise compare {given} --signal {signal or 'MEASURED.bw'} --out {out or 'DIR'}"
+        line = f"strandwise evaluate {given} --signal {signal or 'MEASURED.bw'} --out {out or 'DIR'}"
         raise InputError(
-            f"{given}: a file of predictions is judged by what was measured, in a folder of its own: give --signal and "
-            f"--out, as in `{line}`."
+            f"{given}: judging by what was measured takes --signal, and --out for a folder of its own, as in `{line}`."
         )
     for option, value in unused.items():
         if value is not None:
@@ -107,9 +106,11 @@ def judge_file(
 
 
 def _print(record: dict[str, Any], out: Path) -> None:
+    from strandwise.report.judged_page import about_windows
+
     print_notes(record["notes"])
     for place, found in record["places"].items():
-        print_rows(f"{place}: {found['n']:,} windows", _rows(found, record))
+        print_rows(f"{place}: {about_windows(found, record)}", _rows(found, record))
     screen.print(f"Wrote {out / 'comparison.html'}", soft_wrap=True)
 
 

@@ -1,8 +1,11 @@
 """What the command line prints: notes, tables, numbers."""
 
-from collections.abc import Iterable, Mapping
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -12,7 +15,9 @@ SHOWN_METRICS = (
     *("jsd", "nll", "pearson", "spearman", "mse"),
 )
 # Names come from files: a track may well be called 'Reb1 [rep1]'.
-screen = Console(markup=False, emoji=False)
+# A file or a pipe has no edge to cut a table at.
+screen = Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else 10_000)
+_BORDER = 3
 
 
 def print_notes(notes: list[str]) -> None:
@@ -22,18 +27,38 @@ def print_notes(notes: list[str]) -> None:
 
 
 def print_rows(title: str, rows: list[dict[str, object]]) -> None:
-    """Print rows as a table, the columns those of the first."""
-    table = Table(title=title, title_justify="left")
-    for place, name in enumerate(rows[0] if rows else []):
-        table.add_column(str(name), justify="right" if place else "left", no_wrap=not place)
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
-    screen.print(table)
+    """Print rows as a table, the columns those of the first; as several where the screen is too narrow for one."""
+    names = [str(name) for name in (rows[0] if rows else [])]
+    texts = [[f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(names, *texts, strict=True)]
+    for number, columns in enumerate(_fitting(widths, screen.width)):
+        table = Table(title=None if number else title, title_justify="left")
+        for column in columns:
+            table.add_column(names[column], justify="right" if column else "left", no_wrap=True, overflow="fold")
+        for row in texts:
+            table.add_row(*(row[column] for column in columns))
+        screen.print(table)
+
+
+def _fitting(widths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield columns for one table after another, each beginning with the first."""
+    columns: list[int] = []
+    for column, width in enumerate(widths):
+        wide = sum(widths[each] + _BORDER for each in columns) + width + _BORDER + 1
+        if len(columns) > 1 and wide > most:
+            yield columns
+            columns = [0]
+        columns.append(column)
+    yield columns
 
 
 def shown_row(row: Mapping[str, object]) -> dict[str, object]:
     """Return a row with numbers as they are shown."""
-    return {key: f"{value:,.3g}" if isinstance(value, float) else value for key, value in row.items()}
+    return {key: _shown(value) if isinstance(value, float) else value for key, value in row.items()}
+
+
+def _shown(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:,.3g}"
 
 
 def print_metrics(metrics: Mapping[str, Any]) -> None:

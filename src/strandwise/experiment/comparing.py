@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from strandwise.analysis.comparison import Contestant, Found, Places, answered, judge, nobody_left
-from strandwise.analysis.comparison.judging import BLOCK_BP, YES_NO
+from strandwise.analysis.comparison.judging import AMOUNT, BLOCK_BP, YES_NO
 from strandwise.errors import InputError, listing
 from strandwise.experiment.contest import Asked, Entrant, entered, named
 from strandwise.experiment.folder import CONFIG
@@ -23,7 +23,8 @@ from strandwise.experiment.ground import (
     barred_by,
     ground_of,
     intervals_of,
-    opened_signal,
+    measured_in,
+    opened_measurement,
     training_notes,
 )
 from strandwise.experiment.trial import Trial
@@ -35,6 +36,8 @@ from strandwise.report.judged_text import write_judged_text
 from strandwise.report.rendering import check_installed
 
 FEW_BLOCKS = 10
+FEW_RESAMPLES = 40
+"""With fewer, the ends of a 95 % interval are its extremes."""
 METRICS, RESULTS, WINDOWS = "metrics.json", "results.parquet", "windows.parquet"
 DIFFERENCES, PAGE = "differences.parquet", "comparison.html"
 TABLES = "tables.md"
@@ -90,7 +93,7 @@ def compare(
     peaks = None if truth.peaks is None else intervals_of(truth.peaks, PEAKS, ground)
     barred = barred_by(truth, ground)
     for path in (truth.signal, *([] if truth.replicate is None else [truth.replicate])):
-        opened_signal(path, ground)
+        opened_measurement(path, ground)
     known_motifs = [] if motifs is None else meme_motifs(motifs, motif)
     notes = [*training_notes(given, ground), *_elsewhere(terms, truth, ground)]
     check_writable(out / METRICS)
@@ -105,7 +108,8 @@ def compare(
     shown = progress(left.items(), "judging", len(left))
     found = {name: judge(everyone, trial.measured, each, seed=seed, resamples=resamples) for name, each in shown}
     swept = {} if tables else trial.sweeps(everyone, left)
-    record = _record(found, given, everyone, trial, [*notes, *more, *silent, *_few(found)], resamples)
+    notes += [*more, *silent, *_too_fine(found, terms), *_few(found)]
+    record = _record(found, given, everyone, trial, notes, resamples)
     _write(out, found, swept, record)
     return record
 
@@ -125,6 +129,11 @@ def _check(terms: Terms, out: Path, missing: float, seed: int, resamples: int) -
         )
     if resamples < 0 or seed < 0:
         raise InputError(f"--resamples {resamples}, --seed {seed}: give 0 or more.")
+    if 0 < resamples < FEW_RESAMPLES:
+        raise InputError(
+            f"--resamples {resamples}: too few for the ends of a 95 % interval: give {FEW_RESAMPLES} or more, 1,000 "
+            "for a paper, or 0 for no intervals."
+        )
     if not terms.ratios or any(not each > 0 for each in terms.ratios):
         raise InputError(
             f"--ratio {listing(terms.ratios)}: give one number above 0 or more: random windows for each one "
@@ -183,11 +192,22 @@ def _left(
 
 
 def _elsewhere(terms: Terms, truth: Truth, ground: Ground) -> list[str]:
-    there = match_names(open_signal(truth.signal).sizes, ground.known, "", "").mapping.values()
-    left = [] if terms.chrom else [name for name in there if name not in ground.sizes]
-    return (
-        [f"judged on {listing(ground.sizes)} alone, not on {listing(left)}: name others with --chrom"] if left else []
-    )
+    """Say on which chromosomes nothing is judged, where it was not asked for."""
+    left = [] if terms.chrom else [name for name in ground.known if name not in ground.sizes]
+    there = match_names(measured_in(open_signal(truth.signal)), left, "", "").mapping.values()
+    unknown, notes = [name for name in left if name not in there], list[str]()
+    if there:
+        notes.append(f"judged on {listing(ground.sizes)} alone, not on {listing(there)}: name others with --chrom")
+    if unknown:
+        notes.append(f"not judged on {listing(unknown)}, of which {truth.signal} has no value")
+    return notes
+
+
+def _too_fine(found: Mapping[str, Found], terms: Terms) -> list[str]:
+    rows = pd.concat([each.rows for each in found.values()])
+    answered = rows.loc[(rows["role"] == "model") & (rows["scale"] == AMOUNT), "bin_bp"].unique()
+    missing = [bin_bp for bin_bp in terms.bins if bin_bp not in answered]
+    return [f"no model answers in bins of {listing(missing)} bp: nothing is judged there"] if missing else []
 
 
 def _few(found: Mapping[str, Found]) -> list[str]:

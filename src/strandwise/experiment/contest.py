@@ -182,6 +182,12 @@ def enter_run(given: Named, ground: Ground, folder: Path, asked: Asked) -> Entra
     paths = bigwig_paths(out, tracks)
     check_writable(record)
     yes_no = (predictor.bins or predictor.head).link == "logistic"
+    about_bp = None if along else _about_bp(run, predictor)
+    if about_bp is not None and step > about_bp:
+        notes.append(
+            f"{given.name}: asked every {step} bp about {about_bp} bp, it says nothing of bases between: --step "
+            f"{about_bp} or less asks of all"
+        )
 
     def read() -> Along:
         told = what_decides(run, source, step, {name: source.sizes[name] for name in names}, cell)
@@ -192,7 +198,6 @@ def enter_run(given: Named, ground: Ground, folder: Path, asked: Asked) -> Entra
             write_text(record, json.dumps(told, indent=1))
         said = along_file(Named(given.name, paths[tracks.index(track)]), ground, math.nan, bin_bp).landscape
         said = _logits(said) if yes_no else said
-        about_bp = None if along else _about_bp(run, predictor)
         return Along(given.name, said, about_bp=about_bp, highest=along and yes_no, on_scale=not yes_no)
 
     return Entrant(given.name, bin_bp if along else None, None, read, tuple(notes))

@@ -139,6 +139,28 @@ def opened_signal(path: str | Path, ground: Ground) -> tuple[BigWig | BedGraph, 
     return signal, ground.names_in(signal)
 
 
+def opened_measurement(path: str | Path, ground: Ground) -> tuple[BigWig | BedGraph, dict[str, str]]:
+    """Return a file of what was measured, and what it calls each chromosome.
+
+    Raises:
+        InputError: as `Ground.names_in`, or it has no value of a chromosome, which then was not measured.
+    """
+    signal, names = opened_signal(path, ground)
+    there = measured_in(signal)
+    silent = [name for name, theirs in names.items() if theirs not in there]
+    if silent:
+        raise InputError(
+            f"{path}: names {listing(silent)} and has no value there, so nothing was measured to judge by: name other "
+            "chromosomes with --chrom."
+        )
+    return signal, names
+
+
+def measured_in(signal: BigWig | BedGraph) -> list[str]:
+    """Return the chromosomes that a signal file has any value of, by its own names."""
+    return [name for name in signal.sizes if not (isinstance(signal, BigWig) and name in signal.silent)]
+
+
 def ground_of(given: Sequence[Named], truth: Truth, terms: Terms) -> Ground:
     """Return the chromosomes to judge: those asked for, else those that the first run holds out, else all there are.
 
@@ -164,7 +186,7 @@ def ground_of(given: Sequence[Named], truth: Truth, terms: Terms) -> Ground:
         held = _held_out(runs[0], sizes)
         wanted = [] if held is None else [name for name, size in sizes.items() if _covers(held, name, size)]
     if not wanted:
-        measured = match_names(sizes, signal.sizes, "genome", str(truth.signal)).mapping
+        measured = match_names(sizes, measured_in(signal), "genome", str(truth.signal)).mapping
         wanted = [chrom for chrom in sizes if chrom in measured]
         for each in given:
             there = match_names(wanted, _chromosomes_in(each) or wanted, "", "").mapping
@@ -179,21 +201,21 @@ def ground_of(given: Sequence[Named], truth: Truth, terms: Terms) -> Ground:
 
 
 def _chromosomes_in(given: Named) -> list[str] | None:
-    """Return the chromosomes that a file of predictions names; None of a run, or of what cannot be read so."""
+    """Return the chromosomes that a file of predictions has a value of; None of a run, or of what cannot be read so."""
     if given.is_run:
         return None
     try:
         if given.is_table:
             return [str(name) for name in pq.read_table(given.path, columns=["chrom"])["chrom"].unique().to_pylist()]
-        return list(open_signal(given.path).sizes)
+        return measured_in(open_signal(given.path))
     except (pa.ArrowException, KeyError, OSError, ValueError, InputError):
         # What is wrong with it is said when it is read.
         return None
 
 
 def measured_along(path: str | Path, ground: Ground, bin_bp: int) -> Landscape:
-    """Return measured coverage in bins, 0 where the file says nothing; errors as `Ground.names_in`."""
-    signal, names = opened_signal(path, ground)
+    """Return measured coverage in bins, 0 where the file says nothing; errors as `opened_measurement`."""
+    signal, names = opened_measurement(path, ground)
     return Landscape.of_signal(signal, names, bin_bp, missing=0.0)
 
 

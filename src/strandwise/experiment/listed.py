@@ -33,19 +33,32 @@ def along_table(
         what a person should know.
 
     Raises:
-        InputError: a damaged file, no such column, windows of several lengths, beyond a chromosome, or with two values.
+        InputError: a damaged file, no such column, an infinite value or the same one everywhere, windows of several
+            lengths, beyond a chromosome, or with two values.
     """
     table, notes = _read(given.path), list[str]()
     column = _column(given.path, table, track)
     frame = table[[*PLACE]].assign(value=table[column].astype(np.float64))
+    infinite = np.flatnonzero(np.isinf(frame["value"]))
+    if len(infinite):
+        raise InputError(
+            f"{given.path}: {column} of {_shown(frame.iloc[infinite[0]])} is infinite: give finite numbers."
+        )
     label = next((name for name in (_beside(column), "label") if name in table and name != column), None)
     if label is not None and pd.api.types.is_numeric_dtype(table[label]):
         labels = table[label].astype(np.float32)
         if labels.isin([0, 1]).any() and (labels.isna() | labels.isin([0, 1])).all():
             frame["label"] = labels
+            if labels.nunique() == 1:
+                notes.append(f"{given.name}: {label} is the same of all windows, so there is nothing to tell apart")
         else:
             notes.append(f"{given.name}: {label} is not 0 or 1, so it labels nothing: {given.path}")
     frame, width = _placed(given.path, frame, ground)
+    if len(frame) > 1 and frame["value"].nunique() < 2:
+        raise InputError(
+            f"{given.path}: {column} is the same everywhere on {listing(ground.sizes)}, so it predicts nothing there: "
+            "judge elsewhere, or leave it out."
+        )
     if "label" in frame or not _side_by_side(frame, width):
         size = frame["chrom"].map(ground.sizes)
         whole = (frame["start"] >= 0) & (frame["end"] <= size) & (frame["end"] - frame["start"] == width)
@@ -90,7 +103,13 @@ def _column(path: Path, table: pd.DataFrame, track: str | None) -> str:
     if len(predicted) == 1:
         return predicted[0]
     if track is not None:
-        raise InputError(f"{path}: no column '{track}'{did_you_mean(track, numbers)}; it has {listing(numbers)}.")
+        text = next((name for name in (track, f"pred/{track}") if name in table), None)
+        if text is not None:
+            raise InputError(f"{path}: column '{text}' does not hold numbers: give a column of predictions.")
+        raise InputError(
+            f"{path}: no column '{track}'{did_you_mean(track, numbers)}; columns of numbers are "
+            f"{listing(numbers) or 'none'}."
+        )
     raise InputError(
         f"{path}: {len(predicted)} columns of numbers ({listing(predicted) or 'none'}): say which with --track."
     )
@@ -114,22 +133,25 @@ def _placed(path: Path, frame: pd.DataFrame, ground: Ground) -> tuple[pd.DataFra
     wrong = np.flatnonzero((start >= size) | (end <= 0) | (start >= end))
     if len(wrong):
         first = frame.iloc[wrong[0]]
+        if first["start"] >= first["end"]:
+            raise InputError(f"{path}: {_shown(first)} ends before it begins: give start before end.")
         raise InputError(
-            f"{path}: {first['chrom']}:{first['start']}-{first['end']} is no place on {first['chrom']}, which is "
-            f"{size[wrong[0]]:,} bp: is it from another assembly?"
+            f"{path}: {_shown(first)} is no place on {first['chrom']}, which is {size[wrong[0]]:,} bp: is it from "
+            "another assembly?"
         )
     twice = frame.duplicated([*PLACE])
     if twice.any():
-        first = frame[twice].iloc[0]
-        raise InputError(
-            f"{path}: {first['chrom']}:{first['start']}-{first['end']} has two values: give one for each window."
-        )
+        raise InputError(f"{path}: {_shown(frame[twice].iloc[0])} has two values: give one for each window.")
     # The last bin of a chromosome may be a part of one.
     uncut = end != size
     lengths = np.unique((end - start)[uncut] if uncut.any() else end - start)
     if len(lengths) != 1:
         raise InputError(f"{path}: windows of {listing(lengths)} bp: give windows of one length.")
     return frame, int(lengths[0])
+
+
+def _shown(place: pd.Series) -> str:
+    return f"{place['chrom']}:{place['start']}-{place['end']}"
 
 
 def _side_by_side(frame: pd.DataFrame, width: int) -> bool:

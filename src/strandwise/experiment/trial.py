@@ -27,7 +27,7 @@ from strandwise.analysis.comparison import (
     with_coverage,
 )
 from strandwise.errors import InputError
-from strandwise.experiment.ground import Ground, Terms, Truth, measured_along
+from strandwise.experiment.ground import Ground, Terms, Truth, measured_along, measured_in
 from strandwise.experiment.rules import RULES, simple_rules
 from strandwise.genome import match_names, open_signal
 from strandwise.motifs import Motif
@@ -117,7 +117,7 @@ class Trial:
 
     def _mean_profile(self, elsewhere: pd.DataFrame) -> MeanProfile | None:
         """Return what was measured around peaks of other chromosomes, on average; one chromosome after another."""
-        there = set(match_names(self.ground.known, open_signal(self.truth.signal).sizes, "", "").mapping)
+        there = set(match_names(self.ground.known, measured_in(open_signal(self.truth.signal)), "", "").mapping)
         total, n = np.zeros(self.length_bp // self.base_bp), 0
         for name, peaks in elsewhere.groupby("chrom"):
             if name not in there:

@@ -153,7 +153,8 @@ class _Table:
         if bad.any():
             number, line = next(islice(_data_lines(self.text), int(bad.argmax()), None))
             row = line.split("\t" if self.tabs else None)
-            raise InputError(f"{self.path}, line {number}: {why(row)}.")
+            said = why(row)
+            raise InputError(f"{self.path}, line {number}: {said}{'' if said.endswith('?') else '.'}")
 
     def _check_widths(self, widths: NDArray[np.int64]) -> None:
         self.refuse(

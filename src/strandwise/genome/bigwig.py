@@ -3,7 +3,7 @@
 import errno
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,6 +87,21 @@ class BigWig:
                     f"{self.path}: chromosome '{chrom}' is {size} bp, and {_LONGEST} is the most that can be read. "
                     "If it is not that long, the file is damaged: copy it again."
                 )
+
+    @cached_property
+    def silent(self) -> frozenset[str]:
+        """The chromosomes that the file names, and holds no value of.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        records = self._file.get().records
+        try:
+            return frozenset(chrom for chrom in self.sizes if next(iter(records(chrom)), None) is None)
+        except BaseException as error:
+            if not _is_reading_error(error):
+                raise
+            raise damaged(self.path) from error
 
     def _check_within(self, chrom: str, start: int, end: int) -> None:
         if chrom not in self.sizes:

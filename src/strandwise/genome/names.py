@@ -1,7 +1,7 @@
 """Chromosome names that differ from file to file ('1' and 'chr1', 'MT' and 'chrM'), and how they match."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,7 +51,18 @@ def name_hint(name: str, available: Iterable[str]) -> str:
     found = candidates(name, known)
     if len(found) > 1:
         return f" (it could be {' or '.join(repr(other) for other in found)})"
+    found = found or _other_numerals(name, known)
     return f" (did you mean '{found[0]}'?)" if found else did_you_mean(name, known)
+
+
+def _other_numerals(name: str, known: Sequence[str]) -> list[str]:
+    """Return the name with the same number in a genome that counts in Roman numerals, as those of yeast and worm do."""
+    bare = _bare(name)
+    if not bare.isdecimal() or any(_bare(other).isdecimal() for other in known):
+        return []
+    tens, ones = divmod(int(bare), 10)
+    roman = "x" * tens + ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")[ones]
+    return [other for other in known if _any_case(other) == roman]
 
 
 @dataclass(frozen=True)

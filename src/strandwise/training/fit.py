@@ -18,7 +18,7 @@ from torch import Tensor
 from strandwise.data.batches import TARGET, TrainingBatches, ordered_loader, training_loader
 from strandwise.data.evolution import AugmentationSettings
 from strandwise.data.windows import LabelledWindows
-from strandwise.errors import InputError, RunError
+from strandwise.errors import InputError, RunError, listing
 from strandwise.files import writing_errors
 from strandwise.layers import Head
 from strandwise.models import SequenceModel, StrandSettings, WithBias
@@ -176,17 +176,20 @@ def check_trainable(train: LabelledWindows, valid: LabelledWindows, heads: Seque
     signal = [head for head in heads if head.target != "labels"][:1]
     for name, windows in (("train", train), ("valid", valid)):
         if not len(windows):
+            elsewhere = (valid if name == "train" else train).frame["chrom"].unique()
+            where = f"; those of the other lie on {listing(elsewhere)}" if len(elsewhere) else ""
             raise InputError(
-                f"the {name} split has no windows: name other chromosomes or regions in split.valid and "
-                "split.test, or, for sequence sets, fractions or splits."
+                f"the {name} split has no windows{where}: name other chromosomes or regions in split.valid "
+                "and split.test, or, for sequence sets, fractions or splits."
             )
         positive, negative = windows.balance()
         for column, track in enumerate(windows.tracks if labelled else ()):
             for count, word in ((positive, "positive"), (negative, "negative")):
                 if not count[column]:
+                    drawn = "draw some (negatives.per_peak), " if word == "negative" else ""
                     raise InputError(
                         f"track '{track}' has no {word} window in the {name} split: hold out other chromosomes, "
-                        "or leave the track out."
+                        f"{drawn}or leave the track out."
                     )
         for head in signal:
             totals, known = _totals(windows)

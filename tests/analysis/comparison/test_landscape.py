@@ -1,7 +1,9 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyBigWig
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,6 +46,14 @@ def test_means_are_the_same_whatever_is_read_at_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(landscape, "_AT_ONCE", 100)
     np.testing.assert_array_equal(Landscape(4, {"a": values}).means(frame, 60, 20), whole)
     assert Landscape(4, {"a": values}).means(frame[:0], 60, 20).shape == (0, 3)
+
+
+def test_an_infinite_value_is_refused_by_its_place(tmp_path: Path) -> None:
+    with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
+        file.addHeader([("1", 100)])
+        file.addEntries(["1", "1"], [0, 40], ends=[9, 44], values=[1.0, float("inf")])
+    with pytest.raises(InputError, match=r"x\.bw: the value at 1:40 is infinite"):
+        Landscape.of_signal(BigWig(tmp_path / "x.bw"), {"chr1": "1"}, 10)
 
 
 @settings(max_examples=60, deadline=None)

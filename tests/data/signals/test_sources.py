@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyBigWig
 import pytest
 
 from strandwise.data.signals import Track, sources
@@ -19,6 +20,19 @@ def test_names_are_reconciled_and_told(files: dict[str, Path], sizes: dict[str, 
     assert "track 'atac': 4 chromosome names read under other names" in renamed
     assert missing.endswith("chr5; track 'atac' is taken as not measured there (weight 0)")
     assert np.array_equal(source.values("chr2", 3, 9), BigWig(files["atac"]).values("2", 3, 9, np.nan), equal_nan=True)
+
+
+def test_a_chromosome_without_any_value_was_not_measured(tmp_path: Path) -> None:
+    with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
+        file.addHeader([("chr1", 100), ("chr2", 100), ("chr3", 100)])
+        file.addEntries(["chr2"], [0], ends=[10], values=[0.0])
+    said = {"chr1": 100, "chr2": 100, "chr3": 100}
+    source = open_source(Track("t", tmp_path / "x.bw"), said)
+    assert source.names == {"chr2": "chr2"}
+    (note,) = source.notes
+    assert note.endswith("names chr1, chr3 and has no value there; track 't' is taken as not measured there (weight 0)")
+    with pytest.raises(InputError, match=r"x\.bw: says nothing of any chromosome of the genome \(track 't'\)"):
+        open_source(Track("t", tmp_path / "x.bw"), {"chr1": 100, "chr3": 100})
 
 
 def test_another_assembly_is_refused(files: dict[str, Path], sizes: dict[str, int]) -> None:

@@ -42,7 +42,7 @@ class Landscape:
             missing: the value of bases that the file says nothing about; a bin with a NaN in it is NaN.
 
         Raises:
-            InputError: the file is damaged.
+            InputError: the file is damaged, or a value in it infinite.
         """
         piece = max(1, _PIECE // bin_bp) * bin_bp
         found = {}
@@ -52,6 +52,12 @@ class Landscape:
             for start in range(0, size, piece):
                 end = min(start + piece, size)
                 values = signal.values(theirs, start, end, missing)
+                infinite = np.isinf(values)
+                if infinite.any():
+                    raise InputError(
+                        f"{signal.path}: the value at {theirs}:{start + int(infinite.argmax())} is infinite: write the "
+                        "file anew without it."
+                    )
                 means[start // bin_bp : -(-end // bin_bp)] = _means(values, bin_bp)
             found[name] = means
         return cls(bin_bp, found)

@@ -22,7 +22,7 @@ from strandwise.files import atomic_path, progress
 
 SignalType = Literal["float32", "float16"]
 
-VERSION = 1
+VERSION = 2
 _MAGIC = b"strandw1"
 _TAIL = 4 + 8 + len(_MAGIC)
 _READ = 1 << 24
@@ -37,7 +37,7 @@ class ChromosomeEntry:
     Attributes:
         name: as the genome calls it.
         size: in bp.
-        measured: whether the file of the track names it at all.
+        measured: whether the file of the track has any value of it.
         offset: place of its first value, counted in values; -1 where it takes no space.
         constant: the value of every position where it takes no space; NaN where the file says nothing.
         gaps: whether any position is NaN.

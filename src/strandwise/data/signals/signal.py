@@ -24,7 +24,7 @@ class Signal(Protocol):
     Attributes:
         track: what it is.
         sizes: chromosomes and their sizes in bp; windows name a chromosome by its place in them.
-        measured: for each chromosome, whether the file of the track has it.
+        measured: for each chromosome, whether the file of the track has any value of it.
         counted: whether its statistics are at hand, rather than a pass over the whole file away.
         notes: what a person should know of it.
     """

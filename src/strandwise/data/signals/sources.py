@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from strandwise.data.signals.statistics import Statistics
 from strandwise.data.signals.tracks import Track
-from strandwise.errors import InputError
+from strandwise.errors import InputError, listing
 from strandwise.genome import BedGraph, BigWig, match_names, open_signal
 from strandwise.genome.runs import Runs
 
@@ -50,7 +50,7 @@ class Source:
         track: what it is.
         file: the open file.
         sizes: chromosomes of the genome and their sizes in bp.
-        names: what the file calls each chromosome that it has.
+        names: what the file calls each chromosome that it has values of.
         notes: what a person should know: names read under others, chromosomes it does not have.
         identity: of the file on disk when it was opened.
     """
@@ -158,7 +158,8 @@ def _identity(path: Path) -> tuple[int, ...]:
 def open_source(track: Track, sizes: Mapping[str, int]) -> Source:
     """Open the file of a track and find the genome's chromosomes in it.
 
-    A chromosome that the file does not name is missing from the track; it is not taken for one without signal.
+    A chromosome that the file does not name, or has no value of, is missing from the track; it is not taken for one
+    without signal.
 
     Args:
         track: the track.
@@ -180,7 +181,14 @@ def open_source(track: Track, sizes: Mapping[str, int]) -> Source:
                 f"{file.path}: {other} is {file.sizes[other]} bp there and {sizes[name]} bp in the genome "
                 f"(track '{track.name}'). Is it from another assembly?"
             )
-    notes = match.notes()
+    notes, unmeasured = match.notes(), f"; track '{track.name}' is taken as not measured there (weight 0)"
     if match.missing:
-        notes[-1] += f"; track '{track.name}' is taken as not measured there (weight 0)"
-    return Source(track, file, dict(sizes), match.mapping, tuple(notes), identity)
+        notes[-1] += unmeasured
+    silent = file.silent if isinstance(file, BigWig) else frozenset()
+    names = {name: other for name, other in match.mapping.items() if other not in silent}
+    if not names:
+        raise InputError(f"{file.path}: says nothing of any chromosome of the genome (track '{track.name}').")
+    if len(names) < len(match.mapping):
+        left = [name for name in match.mapping if name not in names]
+        notes.append(f"{file.path}: names {listing(left)} and has no value there{unmeasured}")
+    return Source(track, file, dict(sizes), names, tuple(notes), identity)

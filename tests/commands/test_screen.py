@@ -1,0 +1,48 @@
+"""What tables look like where the screen is narrow, or is none."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from strandwise.commands import screen
+from strandwise.commands.screen import print_rows, shown_row
+
+ROWS: list[dict[str, object]] = [
+    {
+        "contestant": "a [model] of a long name",
+        "auroc": "0.917",
+        "aupr": "0.853",
+        "pearson, 1024 bp": "0.441",
+        "n": 12350,
+    },
+    {"contestant": "GC", "auroc": "0.500", "aupr": "n/a", "pearson, 1024 bp": "-0.120", "n": 1},
+]
+
+
+@pytest.mark.parametrize("width", [20, 50, 60, 80, 10_000])
+def test_no_value_is_cut_whatever_the_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(screen, "screen", Console(markup=False, emoji=False, width=width, file=out))
+    print_rows("Scores", ROWS)
+    text = out.getvalue()
+    assert "…" not in text
+    if width < 40:
+        return
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count("Scores") == 1
+    for name in ROWS[0]:
+        assert name in text
+    for value in ("a [model] of a long name", "0.917", "0.853", "0.441", "-0.120", "12,350", "n/a"):
+        assert value in text
+    # Each part begins with the names again.
+    assert text.count("a [model] of a long name") == {50: 3, 60: 2}.get(width, 1)
+
+
+def test_what_is_not_known_is_said_so() -> None:
+    assert shown_row({"split": "test", "GC": float("nan"), "n": 3, "mean": 1234.5}) == {
+        "split": "test",
+        "GC": "n/a",
+        "n": 3,
+        "mean": "1.23e+03",
+    }
