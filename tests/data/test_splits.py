@@ -178,6 +178,14 @@ def test_cells_and_places_together(table: dict[str, Any], one: dict, chosen: dic
     assert [roles_of_cell(settings, cell) for cell in ("k", "v", "t")] == [one, chosen, judged]
 
 
-def test_a_cell_is_held_out_once() -> None:
-    with pytest.raises(ValidationError, match="cell v is in valid_cells and in test_cells"):
-        SplitSettings(valid_cells=("v",), test_cells=("v", "t"))
+def test_a_cell_chooses_and_judges_only_where_chromosomes_keep_these_apart() -> None:
+    both = {"valid_cells": ("v",), "test_cells": ("v", "t")}
+    for places in ({}, {"valid": ("a",)}, {"test": ("b",)}):
+        with pytest.raises(
+            ValidationError, match=r"cell v is in valid_cells and in test_cells: .* in valid and in test"
+        ):
+            SplitSettings.model_validate(both | places)
+    for places in ({"valid": ("a",), "test": ("b",)}, {"folds": 3}):
+        settings = SplitSettings.model_validate(both | places)
+        roles = [roles_of_cell(settings, cell) for cell in ("k", "v", "t")]
+        assert roles == [{"train": "train"}, {"valid": "valid", "test": "test"}, {"test": "test"}]

@@ -339,3 +339,22 @@ def test_a_run_keeps_what_it_was_told(meta: Experiment) -> None:
     assert meta.metadata is not None
     assert meta.metadata.columns == ("g1", "g2")
     assert json.loads(meta.model_dump_json())["metadata"]["columns"] == ["g1", "g2"]
+
+
+def test_what_is_the_same_of_many_files_is_said_once(make: Make, simulated: SimulatedGenome, tmp_path: Path) -> None:
+    sizes, inputs = BigWig(simulated.folder / "accessibility.alpha.bw").sizes, []
+    for cell, lacking in (("alpha", "chr5"), ("beta", "")):
+        path, kept = tmp_path / f"{cell}.bw", [name for name in sizes if name != lacking]
+        write_bigwig(path, {name[3:]: sizes[name] for name in kept}, [(name[3:], 0, 50, 1.0) for name in kept])
+        inputs.append(dnase(cell, signal=str(path)))
+    alpha, beta = (str(tmp_path / f"{cell}.bw") for cell in CELLS)
+    split = {"valid": ["chr3"], "test": ["chr4"], "exclude": ["chr5"]}
+    assert [note for note in read_windows(make(inputs=inputs, split=split)).notes if ".bw" in note] == [
+        f"{alpha}: 4 chromosome names read under other names in it ('chr1' as '1', ...)",
+        f"{alpha}: 1 chromosome name not in it: chr5; taken as not measured (weight 0)",
+        f"{beta}: 5 chromosome names read under other names in it ('chr1' as '1', ...)",
+    ]
+    Path(alpha).write_bytes(Path(beta).read_bytes())
+    assert [note for note in read_windows(make(inputs=inputs, split=split)).notes if ".bw" in note] == [
+        f"{alpha}, {beta}: 5 chromosome names read under other names in it ('chr1' as '1', ...)"
+    ]

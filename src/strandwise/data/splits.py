@@ -35,7 +35,8 @@ class SplitSettings(Settings):
         default=(),
         description="cells that judge the model, none of which trains; where test is given too, on its chromosomes "
         "alone, else on those that are not held out. With chromosomes and cells of both kinds, a model trains on some "
-        "cells and chromosomes, and is chosen and judged on others (Quang & Xie 2019)",
+        "cells and chromosomes, and is chosen and judged on others (Quang & Xie 2019); one cell may do both, on "
+        "chromosomes of its own for each",
     )
     folds: PositiveInt | None = Field(
         default=None, ge=3, description="instead of valid and test: chromosomes in this many groups of equal size"
@@ -47,9 +48,10 @@ class SplitSettings(Settings):
     @model_validator(mode="after")
     def _apart(self) -> "SplitSettings":
         both = set(self.valid_cells) & set(self.test_cells)
-        if both:
+        if both and not (self.folds or (self.valid and self.test)):
             raise ValueError(
-                f"cell {', '.join(sorted(both))} is in valid_cells and in test_cells: keep it in one of them"
+                f"cell {', '.join(sorted(both))} is in valid_cells and in test_cells: keep it in one of them, or hold "
+                "out chromosomes for each, in valid and in test"
             )
         both = set(self.valid) & set(self.test)
         if both:
@@ -85,9 +87,9 @@ def roles_of_cell(settings: SplitSettings, cell: str | None = None) -> dict[str,
     """
     places = {"valid": bool(settings.valid or settings.folds), "test": bool(settings.test or settings.folds)}
     cells = {"valid": settings.valid_cells, "test": settings.test_cells}
-    for split, held in cells.items():
-        if cell in held:
-            return {split if places[split] else "train": split}
+    held_out = {split if places[split] else "train": split for split, held in cells.items() if cell in held}
+    if held_out:
+        return held_out
     here = {split: split for split, held in cells.items() if places[split] and not (held and cell is not None)}
     return {"train": "train", **here}
 

@@ -1,7 +1,7 @@
 """The signal that is measured in windows: what a model reads beside the DNA, and what it should say."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,7 +73,16 @@ def with_signals(
     else:
         readers, said = _readers_of_cells(windows, experiment, genome, targets, passes)
     said += [note for reader in readers.values() for note in reader.notes]
-    return replace(windows, signals={**windows.signals, **readers}, notes=(*windows.notes, *dict.fromkeys(said)))
+    return replace(windows, signals={**windows.signals, **readers}, notes=(*windows.notes, *_together(said)))
+
+
+def _together(notes: Iterable[str]) -> list[str]:
+    """Return one note for several files of which the same is said: what stands before the first ``: ``, listed."""
+    files: dict[str, dict[str, None]] = {}
+    for note in notes:
+        file, colon, said = note.partition(": ")
+        files.setdefault(said if colon else note, {}).update({file: None} if colon else {})
+    return [f"{listing(named)}: {said}" if named else said for said, named in files.items()]
 
 
 def uneven_inputs(experiment: Experiment, windows: LabelledWindows) -> list[str]:

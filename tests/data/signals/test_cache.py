@@ -272,9 +272,9 @@ def test_names_and_missing_chromosomes_are_told(files: dict[str, Path], sizes: d
     tracks = [Track("atac", files["atac"]), Track("minus", files["minus"])]
     for store in (SignalCache(sizes, tmp_path), SignalStream(sizes)):
         atac, minus = store.open(tracks)
-        assert "track 'atac': 4 chromosome names read under other names" in atac.notes[0]
+        assert "atac.bw: 4 chromosome names read under other names" in atac.notes[0]
         assert "('chr1' as '1', ...)" in atac.notes[0]
-        assert minus.notes[-1].endswith("chr3, chr5; track 'minus' is taken as not measured there (weight 0)")
+        assert minus.notes[-1].endswith("chr3, chr5; taken as not measured (weight 0)")
         reader = SignalReader([atac, minus], ["chr2", "chr3", "chr5"], [0, 0, 0], input_bp=40)
         found = reader.gather(np.arange(3))
         assert found.weights.tolist() == [[1, 1], [1, 0], [0, 0]]

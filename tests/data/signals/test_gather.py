@@ -213,8 +213,8 @@ def test_windows_and_tracks_must_fit(sizes: dict[str, int], folder: Path, pair: 
 
 def test_notes_are_those_of_the_tracks(reader, pair: list[Track]) -> None:
     notes = reader(pair).notes
-    assert any("'atac': 4 chromosome names read under other names" in note for note in notes)
-    assert any("'minus' is taken as not measured there" in note for note in notes)
+    assert any("atac.bw: 4 chromosome names read under other names" in note for note in notes)
+    assert any("minus.bw: 2 chromosome names not in it" in note and "taken as not measured" in note for note in notes)
 
 
 def test_real_tracks(real_data: Path, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ def test_names_are_reconciled_and_told(files: dict[str, Path], sizes: dict[str, 
     source = open_source(Track("atac", files["atac"], missing_quantile=0.5), sizes)
     assert source.names == {"chr1": "1", "chr2": "2", "chr3": "3", "chr4": "4"}
     renamed, missing = source.notes
-    assert "track 'atac': 4 chromosome names read under other names" in renamed
-    assert missing.endswith("chr5; track 'atac' is taken as not measured there (weight 0)")
+    assert "atac.bw: 4 chromosome names read under other names in it ('chr1' as '1', ...)" in renamed
+    assert missing.endswith("atac.bw: 1 chromosome name not in it: chr5; taken as not measured (weight 0)")
     assert np.array_equal(source.values("chr2", 3, 9), BigWig(files["atac"]).values("2", 3, 9, np.nan), equal_nan=True)
 
 
@@ -30,7 +30,7 @@ def test_a_chromosome_without_any_value_was_not_measured(tmp_path: Path) -> None
     source = open_source(Track("t", tmp_path / "x.bw"), said)
     assert source.names == {"chr2": "chr2"}
     (note,) = source.notes
-    assert note.endswith("names chr1, chr3 and has no value there; track 't' is taken as not measured there (weight 0)")
+    assert note.endswith("x.bw: no value of chr1, chr3, which it names; taken as not measured (weight 0)")
     with pytest.raises(InputError, match=r"x\.bw: says nothing of any chromosome of the genome \(track 't'\)"):
         open_source(Track("t", tmp_path / "x.bw"), {"chr1": 100, "chr3": 100})
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -181,7 +181,8 @@ def open_source(track: Track, sizes: Mapping[str, int]) -> Source:
                 f"{file.path}: {other} is {file.sizes[other]} bp there and {sizes[name]} bp in the genome "
                 f"(track '{track.name}'). Is it from another assembly?"
             )
-    notes, unmeasured = match.notes(), f"; track '{track.name}' is taken as not measured there (weight 0)"
+    # Worded alike for all files, so that those of which the same is to be said can be listed.
+    notes, unmeasured = replace(match, what=str(file.path), where="it").notes(), "; taken as not measured (weight 0)"
     if match.missing:
         notes[-1] += unmeasured
     silent = file.silent if isinstance(file, BigWig) else frozenset()
@@ -190,5 +191,5 @@ def open_source(track: Track, sizes: Mapping[str, int]) -> Source:
         raise InputError(f"{file.path}: says nothing of any chromosome of the genome (track '{track.name}').")
     if len(names) < len(match.mapping):
         left = [name for name in match.mapping if name not in names]
-        notes.append(f"{file.path}: names {listing(left)} and has no value there{unmeasured}")
+        notes.append(f"{file.path}: no value of {listing(left)}, which it names{unmeasured}")
     return Source(track, file, dict(sizes), names, tuple(notes), identity)
