@@ -165,13 +165,16 @@ def test_the_table_of_predictions(windows: LabelledWindows, evaluation: Evaluati
 
 def test_intervals_hold_the_estimate(evaluation: Evaluation) -> None:
     bound = evaluation.metrics["heads"]["bound"]
-    assert set(bound["ci"]) == {"auroc", "aupr"}
-    for name, (low, high) in bound["ci"].items():
-        assert 0 <= low < bound["mean"][name] < high <= 1
+    assert list(bound["track_ci"]) == ["t0", "t1"]
+    found = [(bound["mean"], bound["ci"]), *((bound["tracks"][t], ends) for t, ends in bound["track_ci"].items())]
+    for values, intervals in found:
+        assert set(intervals) == {"auroc", "aupr", "brier"}
+        for name, (low, high) in intervals.items():
+            assert 0 <= low < values[name] < high <= 1
 
 
 def test_intervals_are_those_of_a_plain_bootstrap(windows: LabelledWindows, evaluation: Evaluation) -> None:
-    """The mean AUROC over tracks, resampled block by block with sklearn."""
+    """AUROC and Brier scores of tracks and their mean, resampled block by block with sklearn."""
     table = evaluation.predictions
     blocks: dict[tuple[str, int], list[int]] = {}
     for row, (chrom, start) in enumerate(windows.frame[["chrom", "start"]].itertuples(index=False)):
@@ -184,10 +187,14 @@ def test_intervals_are_those_of_a_plain_bootstrap(windows: LabelledWindows, eval
         scores = []
         for c, track in enumerate(("t0", "t1")):
             known = rows[windows.weights[rows, c] > 0]
-            scores.append(roc_auc_score(windows.labels[known, c], table[f"pred/{track}"].to_numpy()[known]))
-        values.append(np.mean(scores))
-    expected = np.quantile(values, [0.025, 0.975])
-    np.testing.assert_allclose(evaluation.metrics["heads"]["bound"]["ci"]["auroc"], expected, rtol=0, atol=1e-12)
+            pair = windows.labels[known, c], table[f"pred/{track}"].to_numpy()[known]
+            scores.append((roc_auc_score(*pair), brier_score_loss(*pair)))
+        values.append(np.stack([*scores, np.mean(scores, axis=0)]))
+    expected = np.quantile(values, [0.025, 0.975], axis=0)
+    bound = evaluation.metrics["heads"]["bound"]
+    for c, intervals in enumerate((*bound["track_ci"].values(), bound["ci"])):
+        for m, metric in enumerate(("auroc", "brier")):
+            np.testing.assert_allclose(intervals[metric], expected[:, c, m], rtol=0, atol=1e-7)
 
 
 def test_the_seed_decides_the_intervals(windows: LabelledWindows, evaluation: Evaluation) -> None:
@@ -201,6 +208,7 @@ def test_windows_of_one_block_have_no_interval(windows: LabelledWindows) -> None
     near = windows.take(np.flatnonzero((windows.frame["chrom"] == "chr1").to_numpy()))
     found = evaluate_windows(predictor(), replace(near, frame=near.frame.assign(start=5)), split="test")
     assert found.metrics["heads"]["bound"]["ci"] == {}
+    assert found.metrics["heads"]["bound"]["track_ci"] == {"t0": {}, "t1": {}}
     assert found.metrics["bootstrap"]["blocks"] == 1
     assert found.metrics["heads"]["bound"]["mean"]["auroc"] > 0
 
@@ -209,7 +217,7 @@ def test_sequences_without_a_place_are_blocks_of_one(planted: Callable[..., Labe
     found = evaluate_windows(predictor(), planted(n=60, tracks=2), split="test", resamples=50)
     assert found.metrics["bootstrap"]["blocks"] == 60
     assert found.metrics["bootstrap"]["block_bp"] is None
-    assert set(found.metrics["heads"]["bound"]["ci"]) == {"auroc", "aupr"}
+    assert set(found.metrics["heads"]["bound"]["ci"]) == {"auroc", "aupr", "brier"}
 
 
 @pytest.mark.parametrize("how", ["one class", "nothing known"])
@@ -230,6 +238,8 @@ def test_a_track_that_cannot_be_judged(windows: LabelledWindows, how: str) -> No
     assert bound["mean"]["auroc"] == bound["tracks"]["t0"]["auroc"]
     low, high = bound["ci"]["auroc"]
     assert low < bound["mean"]["auroc"] < high
+    assert bound["track_ci"]["t0"]["auroc"] == bound["ci"]["auroc"]
+    assert set(bound["track_ci"]["t1"]) == ({"brier"} if how == "one class" else set())
 
 
 def test_nothing_can_be_judged(windows: LabelledWindows) -> None:
@@ -237,7 +247,7 @@ def test_nothing_can_be_judged(windows: LabelledWindows) -> None:
     found = evaluate_windows(predictor(), hopeless, split="test", resamples=50)
     bound = json.loads(json.dumps(found.metrics, allow_nan=False))["heads"]["bound"]
     assert bound["mean"]["auroc"] is None
-    assert bound["ci"] == {}
+    assert set(bound["ci"]) == {"brier"}
 
 
 def test_no_windows(windows: LabelledWindows) -> None:

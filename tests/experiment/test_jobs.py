@@ -87,7 +87,7 @@ def test_metrics_have_the_agreed_form_and_are_those_of_sklearn(trained: Run) -> 
     table = trained.predictions("test")
     assert metrics["n"] == len(table)
     (head,) = metrics["heads"].values()
-    assert head.keys() == {"tracks", "mean", "ci"}
+    assert head.keys() == {"tracks", "mean", "ci", "track_ci"}
     for track in ("CTCF", "REST"):
         found, labels, scores = head["tracks"][track], table[f"label/{track}"], table[f"pred/{track}"]
         assert found["auroc"] == pytest.approx(roc_auc_score(labels, scores))

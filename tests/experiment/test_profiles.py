@@ -23,6 +23,7 @@ from strandwise.experiment.datasets import read_windows
 from strandwise.experiment.network import heads_of, output_bp
 from strandwise.genome import BigWig, Genome, write_bigwig
 from strandwise.models import STRATEGIES, WithBias
+from strandwise.scores.profiles import PROFILE_METRICS
 from strandwise.sequence import decode
 
 Make = Callable[..., Experiment]
@@ -233,12 +234,13 @@ def test_means_have_intervals_over_stretches_of_genome(run: Run, tmp_path: Path,
     monkeypatch.setattr(evaluation, "BLOCK_BP", 2000)
     heads = evaluate(run, out=tmp_path)["heads"]
     assert {name: set(head["ci"]) for name, head in heads.items()} == {
-        "profile": {"jsd"},
-        "counts": {"pearson", "spearman"},
+        "profile": {*PROFILE_METRICS, "nll"},
+        "counts": {"pearson", "spearman", "mse", "r_squared"},
     }
     for head in heads.values():
-        for name, (low, high) in head["ci"].items():
-            assert low < head["mean"][name] < high
+        for values, intervals in ((head["mean"], head["ci"]), (head["tracks"]["CTCF+"], head["track_ci"]["CTCF+"])):
+            for name, (low, high) in intervals.items():
+                assert low < values[name] < high
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -15,6 +15,17 @@ def test_a_metric_table_has_a_row_a_track_and_their_mean(make_run):
     assert len(metric_table(make_run(tracks=("CTCF",)), "binding").rows) == 1
 
 
+def test_a_metric_table_shows_intervals_beside_the_numbers(make_run):
+    run = make_run()
+    run.metrics["heads"]["binding"]["track_ci"] = {"CTCF": {"auroc": [0.8, 0.9], "aupr": [None, None]}}
+    run.metrics["bootstrap"] = {"level": 0.95}
+    table = metric_table(run, "binding")
+    cells = [[cell.text for cell in row.cells[2:]] for row in table.rows]
+    assert cells == [["0.871 (0.800 to 0.900)", "0.412"], ["0.881", "0.412"], ["0.877 (0.851 to 0.892)", "0.412"]]
+    assert table.rows[0].cells[2].exact == "0.87123"
+    assert table.caption == "Metrics of each track; in brackets 95% intervals"
+
+
 def test_a_metric_table_sets_the_ceiling_below_its_track(make_run):
     run = make_run()
     ceiling = {"tracks": {"SPI1": {"auroc": 0.95, "n": 100.0}}, "mean": {"auroc": 0.95}}

@@ -13,7 +13,7 @@ from strandwise.data.batches import read_batch
 from strandwise.data.windows import LabelledWindows
 from strandwise.layers import Head
 from strandwise.prediction import Predictor
-from strandwise.scores.bootstrap import Statistic, auroc_of_counts, average_precision_of_counts
+from strandwise.scores.bootstrap import Statistic, auroc_of_counts, average_precision_of_counts, mean_of
 from strandwise.scores.calibration import calibration_metrics
 from strandwise.scores.metrics import classification_metrics, mean_of_known
 from strandwise.scores.profiles import jensen_shannon
@@ -86,12 +86,14 @@ def ask_bins(predictor: Predictor, windows: LabelledWindows, head: Head) -> BinA
 def judge_labels(answers: BinAnswers, column: int) -> tuple[dict[str, float], dict[str, Statistic]]:
     """Return the metrics of yes/no labels of one track over all bins, and those that can be resampled by window.
 
-    Resampled metrics rest on predictions in `LEVELS` steps; the metrics themselves do not.
+    Resampled AUROC and AUPR rest on predictions in `LEVELS` steps; the metrics themselves do not.
     """
     known = answers.weights[:, column] > 0
     labels, predicted = answers.measured[known, column], answers.predicted[known, column]
     x, y = labels.ravel(), predicted.ravel()
-    return classification_metrics(x, y) | calibration_metrics(x, y), resampled_bins(labels, predicted)
+    squares = np.square(labels - predicted).mean(-1, dtype=np.float64)
+    statistics = resampled_bins(labels, predicted) | {"brier": mean_of(squares)}
+    return classification_metrics(x, y) | calibration_metrics(x, y), statistics
 
 
 def resampled_bins(labels: NDArray, predicted: NDArray) -> dict[str, Statistic]:
@@ -119,6 +121,7 @@ def judge_coverage(answers: BinAnswers, column: int) -> tuple[dict[str, float], 
     x, y = measured.ravel(), predicted.ravel()
     sums = sums_by_window(measured, predicted)
     each = pearson_of_sums(sums)
+    shapes = np.asarray(jensen_shannon(measured.clip(0), predicted.clip(0)))
     metrics = {
         "pearson": pearson(x, y),
         "spearman": spearman(x, y),
@@ -127,13 +130,15 @@ def judge_coverage(answers: BinAnswers, column: int) -> tuple[dict[str, float], 
         "poisson_nll": poisson_nll(x, y),
         **scaled_metrics(x, y),
         "pearson_per_window": mean_of_known(each),
-        "jsd_per_window": mean_of_known(np.asarray(jensen_shannon(measured.clip(0), predicted.clip(0)))),
+        "jsd_per_window": mean_of_known(shapes),
         "jsd_concatenated": float(jensen_shannon(x.clip(0), y.clip(0))),
         "n": float(known.sum()),
     }
     return metrics, {
         "pearson": lambda rows: float(pearson_of_sums(sums[rows].sum(0))),
-        "pearson_per_window": lambda rows: mean_of_known(each[rows]),
+        "pearson_per_window": mean_of(each),
+        "jsd_per_window": mean_of(shapes),
+        "mse": mean_of(np.square(measured - predicted).mean(-1, dtype=np.float64)),
     }
 
 

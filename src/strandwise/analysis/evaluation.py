@@ -15,7 +15,15 @@ from strandwise.data.windows import LabelledWindows
 from strandwise.errors import InputError
 from strandwise.layers import Head
 from strandwise.prediction import Predictor, prediction_columns
-from strandwise.scores.bootstrap import Statistic, block_bootstrap, genomic_blocks, resampled_aupr, resampled_auroc
+from strandwise.scores.bootstrap import (
+    Statistic,
+    block_resamples,
+    genomic_blocks,
+    mean_of,
+    percentiles,
+    resampled_aupr,
+    resampled_auroc,
+)
 from strandwise.scores.calibration import calibration_metrics
 from strandwise.scores.metrics import classification_metrics, mean_of_known, mean_over_tracks
 from strandwise.scores.regression import mean_squared_error, pearson, poisson_nll, r_squared, scaled_metrics, spearman
@@ -82,12 +90,13 @@ def evaluate_windows(
     heads: dict[str, Any] = {}
     for judged in all_judged:
         mean = mean_over_tracks(judged.tracks)
-        intervals = _intervals(judged.resampled, answers.weights, blocks, seed, resamples)
-        heads[judged.head.name] = {"tracks": _plain(judged.tracks), "mean": _plain(mean), "ci": intervals}
+        ci, track_ci = _intervals(judged, answers.weights, blocks, seed, resamples)
+        found = {"tracks": _plain(judged.tracks), "mean": _plain(mean), "ci": ci, "track_ci": track_ci}
+        heads[judged.head.name] = found
         for name, by_head in beside.items():
             tracks = by_head.get(judged.head.name)
             if tracks:
-                heads[judged.head.name][name] = {"tracks": _plain(tracks), "mean": _plain(mean_over_tracks(tracks))}
+                found[name] = {"tracks": _plain(tracks), "mean": _plain(mean_over_tracks(tracks))}
     metrics = {
         "schema_version": 1,
         "split": split,
@@ -136,7 +145,7 @@ def _judge_coverage(head: Head, measured: np.ndarray, predicted: np.ndarray, wei
 
 
 def _judge_amounts(head: Head, measured: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> _Judged:
-    tracks, resampled = {}, dict[str, list[Statistic]](pearson=[], spearman=[])
+    tracks, resampled = {}, dict[str, list[Statistic]](pearson=[], spearman=[], mse=[], r_squared=[])
     for c, track in enumerate(head.tracks):
         known = weights[:, c] > 0
         x, y = measured[known, c], predicted[known, c]
@@ -149,13 +158,15 @@ def _judge_amounts(head: Head, measured: np.ndarray, predicted: np.ndarray, weig
         }
         resampled["pearson"].append(_of_pairs(pearson, x, y))
         resampled["spearman"].append(_of_pairs(spearman, x, y))
+        resampled["mse"].append(mean_of((x - y) ** 2))
+        resampled["r_squared"].append(_of_pairs(r_squared, x, y))
     return _Judged(head, tracks, resampled)
 
 
 def _judge_labels(answers: Answers) -> list[_Judged]:
     targets, weights = answers.targets, answers.weights
     predicted = answers.head.activate(answers.forward.double()).numpy()
-    tracks, resampled = {}, dict[str, list[Statistic]](auroc=[], aupr=[])
+    tracks, resampled = {}, dict[str, list[Statistic]](auroc=[], aupr=[], brier=[])
     for c, track in enumerate(answers.head.tracks):
         tracks[track] = classification_metrics(targets[:, c], predicted[:, c], weights[:, c])
         known = weights[:, c] > 0
@@ -163,6 +174,7 @@ def _judge_labels(answers: Answers) -> list[_Judged]:
         tracks[track] |= calibration_metrics(y, p)
         for name, statistic in (("auroc", resampled_auroc), ("aupr", resampled_aupr)):
             resampled[name].append(statistic(y, p))
+        resampled["brier"].append(mean_of((y - p) ** 2))
     return [_Judged(answers.head, tracks, resampled)]
 
 
@@ -171,9 +183,10 @@ def _judge_signal(answers: Answers) -> list[_Judged]:
     totals = _judge_amounts(answers.head, counts, predicted, answers.weights)
     if answers.profile is None:
         return [totals]
-    distance = answers.shapes["jsd"]
     known = [answers.weights[:, c] > 0 for c in range(len(answers.profile.tracks))]
-    resampled = {"jsd": [_of_mean(distance[rows, c]) for c, rows in enumerate(known)]}
+    resampled = {
+        name: [mean_of(values[rows, c]) for c, rows in enumerate(known)] for name, values in answers.shapes.items()
+    }
     tracks = _mean_shapes(answers.profile, answers.shapes, answers.weights)
     return [_Judged(answers.profile, tracks, resampled), totals]
 
@@ -224,10 +237,6 @@ def _of_pairs(metric: Callable[[np.ndarray, np.ndarray], float], x: np.ndarray, 
     return lambda rows: metric(x[rows], y[rows])
 
 
-def _of_mean(values: np.ndarray) -> Statistic:
-    return lambda rows: mean_of_known(values[rows])
-
-
 def _table(windows: LabelledWindows, answers: Answers) -> pd.DataFrame:
     head = answers.head
     forward, reverse = (head.activate(each.double()).numpy() for each in (answers.forward, answers.reverse))
@@ -270,25 +279,30 @@ def _blocks(frame: pd.DataFrame, seed: int, resamples: int) -> tuple[np.ndarray,
 
 
 def _intervals(
-    resampled: Mapping[str, list[Statistic]], weights: np.ndarray, blocks: np.ndarray, seed: int, resamples: int
-) -> dict[str, list[float]]:
+    judged: _Judged, weights: np.ndarray, blocks: np.ndarray, seed: int, resamples: int
+) -> tuple[dict[str, list[float]], dict[str, dict[str, list[float]]]]:
+    """Return the intervals of means over tracks and, by track, of each; all from the same resamples.
+
+    Where too few windows are of one class to resample, a metric without an interval is still a metric.
+    """
+    of_mean: dict[str, list[float]] = {}
+    of_track: dict[str, dict[str, list[float]]] = {track: {} for track in judged.head.tracks}
     if len(np.unique(blocks)) < 2:
-        return {}
+        return of_mean, of_track
     known = weights > 0
     rank = np.cumsum(known, axis=0) - 1
-    intervals = {}
-    for name, parts in resampled.items():
 
-        def mean(rows: np.ndarray, parts: list[Statistic] = parts) -> float:
-            return mean_of_known([part(rank[rows[known[rows, c]], c]) for c, part in enumerate(parts)])
+    def of_known(part: Statistic, c: int) -> Statistic:
+        return lambda rows: part(rank[rows[known[rows, c]], c])
 
-        try:
-            found = block_bootstrap(mean, blocks, resamples, seed)
-        except InputError:
-            # Too few windows of one class to resample: a metric without an interval is still a metric.
-            continue
-        intervals[name] = [found.low, found.high]
-    return intervals
+    for name, parts in judged.resampled.items():
+        values = block_resamples([of_known(part, c) for c, part in enumerate(parts)], blocks, resamples, seed)
+        means = np.array([mean_of_known(each) for each in values])
+        for found, each in zip((of_mean, *of_track.values()), (means, *values.T), strict=True):
+            ends = percentiles(each)
+            if ends is not None:
+                found[name] = [*ends]
+    return of_mean, of_track
 
 
 def _plain(table: Any) -> Any:

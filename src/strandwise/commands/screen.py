@@ -79,7 +79,10 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
         for kind, words in BESIDE.items():
             if head.get(kind):
                 screen.print(f"{kind.capitalize()}: {words}", soft_wrap=True)
-        for metric, (low, high) in head["ci"].items():
+        for metric in shown:
+            if metric not in head["ci"]:
+                continue
+            low, high = head["ci"][metric]
             screen.print(
                 f"Mean {metric}: {number(head['mean'][metric])} (95 % interval {low:.3f} to {high:.3f}{few})",
                 soft_wrap=True,

@@ -79,11 +79,12 @@ class Ceiling(_Record):
 
 
 class HeadMetrics(_Record):
-    """The metrics of one head: of each track, their mean, intervals of the mean, and what an experiment reaches."""
+    """The metrics of one head: of each track, their mean, intervals of both, and what an experiment reaches."""
 
     tracks: dict[Name, dict[Name, Score]]
     mean: dict[str, Score]
     ci: dict[str, Interval]
+    track_ci: dict[Name, dict[Name, Interval]] = {}
     ceiling: Ceiling | None = None
     baseline: Ceiling | None = None
 

@@ -194,10 +194,9 @@ def _table(title: str, part: pd.DataFrame, metrics: Sequence[str], record: Mappi
 def _cell(row: Mapping[Any, Any] | None, best: float | None, role: str) -> Cell:
     if row is None:
         return Cell("")
-    cell = number_cell(row["value"], "it is the same everywhere", best=role == "model" and row["value"] == best)
-    if not known(row["low"]):
-        return cell
-    return Cell(f"{cell.text} ({row['low']:.3f} to {row['high']:.3f})", cell.exact, cell.why, cell.best)
+    best_model = role == "model" and row["value"] == best
+    ends = (row["low"], row["high"]) if known(row["low"]) else None
+    return number_cell(row["value"], "it is the same everywhere", best_model, ends)
 
 
 def about_windows(about: Mapping[str, Any], record: Mapping[str, Any]) -> str:

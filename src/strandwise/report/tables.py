@@ -63,7 +63,8 @@ def metric_table(results: RunResults, head: str) -> Table:
 
     That is the mean of all profiles, a baseline, and a replicate, a ceiling, where there are any.
     """
-    tracks, mean = next((tracks, mean) for name, tracks, mean, _ in results.heads() if name == head)
+    tracks, mean, of_mean = next((tracks, mean, ends) for name, tracks, mean, ends in results.heads() if name == head)
+    of_track = results.metrics["heads"][head].get("track_ci") or {}
     names = dict.fromkeys(name for metrics in [*tracks.values(), mean] for name in metrics)
     metrics = [name for name in names if name not in COUNTS]
     counts = [name for name in COUNTS if name in names]
@@ -72,7 +73,11 @@ def metric_table(results: RunResults, head: str) -> Table:
     beside = {kind: found for kind, found in kinds.items() if found.get("tracks")}
     for track, values in tracks.items():
         cells = [count_cell(values.get(name), of=values.get("n") if name == "positives" else None) for name in counts]
-        cells += [number_cell(values.get(name), why_missing(values)) for name in metrics]
+        ends = of_track.get(track) or {}
+        cells += [
+            number_cell(values.get(name), why_missing(values), interval=interval_ends(ends.get(name)))
+            for name in metrics
+        ]
         rows.append(Row(track, cells))
         for kind, found in beside.items():
             if track in found["tracks"]:
@@ -83,9 +88,15 @@ def metric_table(results: RunResults, head: str) -> Table:
         if len(tracks) > 1 and len(found["tracks"]) == len(tracks):
             rows.append(Row(f"Mean {kind}", blanks + _cells_beside(found["mean"], [], metrics)))
     if len(tracks) > 1:
-        rows.append(Row("Mean", blanks + [number_cell(mean.get(name), "no track has it") for name in metrics]))
+        means = [
+            number_cell(mean.get(name), "no track has it", interval=interval_ends(of_mean.get(name)))
+            for name in metrics
+        ]
+        rows.append(Row("Mean", blanks + means))
     title = "Metrics of each track" if len(results.metrics["heads"]) == 1 else f"Metrics of each track, head {head}"
     title += "".join(f"; {kind}: {BESIDE[kind]}" for kind in beside)
+    if of_track and results.interval_level:
+        title += f"; in brackets {100 * results.interval_level:g}% intervals"
     return Table(title, [metric_name(name) for name in [*counts, *metrics]], rows)
 
 

@@ -103,11 +103,14 @@ def decimal(value: float) -> str:
     return f"{value:.3f}" if 1e-3 <= abs(value) < 1e6 else f"{value:.1e}"
 
 
-def number_cell(value: Any, why: str = "not computed", best: bool = False) -> Cell:
-    """Return a cell for a metric, ``n/a`` with the reason where there is no number."""
+def number_cell(
+    value: Any, why: str = "not computed", best: bool = False, interval: tuple[float, float] | None = None
+) -> Cell:
+    """Return a cell for a metric, with its interval where it has one; ``n/a`` with the reason where it is no number."""
     if not known(value):
         return Cell("n/a", why=why)
-    return Cell(decimal(float(value)), exact=repr(float(value)), best=best)
+    ends = "" if interval is None else f" ({decimal(interval[0])} to {decimal(interval[1])})"
+    return Cell(f"{decimal(float(value))}{ends}", exact=repr(float(value)), best=best)
 
 
 def count_cell(value: Any, of: Any = None) -> Cell:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from strandwise.errors import InputError
+from strandwise.scores.metrics import mean_of_known
 
 Statistic = Callable[[NDArray[np.intp]], float]
 
@@ -59,19 +60,33 @@ def block_bootstrap(
     if not 0 < level < 1:
         raise InputError(f"level {level}: give a share between 0 and 1, such as 0.95.")
     values = block_resamples([statistic], blocks, n_resamples, seed)[:, 0]
-    kept = values[~np.isnan(values)]
-    if 2 * kept.size < n_resamples:
+    dropped = int(np.isnan(values).sum())
+    ends = percentiles(values, level)
+    if ends is None:
         raise InputError(
-            f"{n_resamples - kept.size} of {n_resamples} resamples gave no number, most often "
+            f"{dropped} of {n_resamples} resamples gave no number, most often "
             "since all their windows are of one class: the test set is too small for an interval. "
             "Evaluate on more windows."
         )
-    tail = (1 - level) / 2
-    low, high = np.quantile(kept, [tail, 1 - tail])
     block_of_row = np.asarray(blocks)
     estimate = float(statistic(np.arange(block_of_row.size)))
-    n_blocks = len(np.unique(block_of_row))
-    return Interval(estimate, float(low), float(high), kept.size, n_blocks, n_resamples - kept.size)
+    return Interval(estimate, *ends, n_resamples - dropped, len(np.unique(block_of_row)), dropped)
+
+
+def percentiles(values: ArrayLike, level: float = 0.95) -> tuple[float, float] | None:
+    """Return the ends of the interval that holds a share of resampled values; None where more than half are nan.
+
+    Args:
+        values: ``(n_resamples,)``.
+        level: the share of them inside.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    kept = found[~np.isnan(found)]
+    if not kept.size or 2 * kept.size < found.size:
+        return None
+    tail = (1 - level) / 2
+    low, high = np.quantile(kept, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def block_resamples(
@@ -111,6 +126,11 @@ def block_resamples(
         resample = rows[_ranges(starts[drawn], sizes[drawn])]
         values[index] = [statistic(resample) for statistic in statistics]
     return values
+
+
+def mean_of(values: NDArray) -> Statistic:
+    """Return the mean of those values of rows that are known, ``(n,)`` and nan where one is not, as a statistic."""
+    return lambda rows: mean_of_known(values[rows])
 
 
 def paired_difference(ours: Statistic, theirs: Statistic) -> Statistic:
