@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +8,20 @@ import pytest
 from strandwise.report import RunResults, StrandResults
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--v=0",
+    "--virtual-time-budget=5000",
+]
 
 
 def build(name="a run", strategy="posthoc", tracks=("CTCF", "SPI1"), n=200, seed=0, **changes):
@@ -160,3 +177,24 @@ def build_strands(tracks=("CTCF", "SPI1"), heads=("bound",), n=40, **changes):
 @pytest.fixture
 def make_strands():
     return build_strands
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Return a function that opens a page and gives its elements and what the console said."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"no browser on PATH: looked for {', '.join(BROWSERS)}")
+
+    def open_page(path):
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        done = subprocess.run(
+            [browser, *QUIET, profile, "--dump-dom", path.as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+    return open_page

@@ -1,48 +1,10 @@
 """Every page, opened in a real browser: drawn, silent on the console, and deaf to hostile names."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
 
 from strandwise.report import write_comparison, write_page, write_strand_page
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-    "--v=0",
-    "--virtual-time-budget=5000",
-]
-
-
-@pytest.fixture
-def opened(tmp_path):
-    """Return a function that opens a page and gives its elements and what the console said."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"no browser on PATH: looked for {', '.join(BROWSERS)}")
-
-    def open_page(path):
-        profile = f"--user-data-dir={tmp_path / 'profile'}"
-        done = subprocess.run(
-            [browser, *QUIET, profile, "--dump-dom", path.as_uri()],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-
-    return open_page
 
 
 def drawn_plots(dom):

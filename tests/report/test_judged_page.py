@@ -150,3 +150,12 @@ def test_a_page_without_labels_or_sweeps_is_whole(rows, record, windows, tmp_pat
     write_judged(given, part, pd.DataFrame(), {"threshold": part[:0]}, blind, tmp_path / "page.html")
     drawn = [figure["id"] for figure in figures_of((tmp_path / "page.html").read_text(encoding="utf-8"))]
     assert drawn == ["chromosomes-pearson-8", "chromosomes-pearson-256"]
+
+
+@pytest.mark.browser
+def test_a_browser_draws_every_plot_and_obeys_no_name(rows, record, pairs, windows, swept, opened, tmp_path):
+    write_judged(record, rows, pairs, swept, windows, tmp_path / "page.html")
+    dom, console = opened(tmp_path / "page.html")
+    assert console == []
+    assert len(re.findall(r'class="plot[^"]*js-plotly-plot"', dom)) == 8
+    assert not re.search(r"<img[^>]+onerror", dom)
