@@ -14,8 +14,10 @@ from strandwise.scores.bootstrap import (
     paired_difference,
     resampled_aupr,
     resampled_auroc,
+    resampled_spearman,
 )
 from strandwise.scores.metrics import aupr, auroc
+from strandwise.scores.regression import spearman
 
 
 def mean_of(values):
@@ -170,3 +172,15 @@ def test_windows_share_a_block_where_they_start_in_the_same_stretch():
     assert genomic_blocks([], np.array([], dtype=int)).size == 0
     with pytest.raises(InputError, match="block_bp 0"):
         genomic_blocks(chrom, start, block_bp=0)
+
+
+@given(st.integers(1, 30), st.integers(1, 4), st.integers(0, 1000))
+def test_resampled_ranks_are_those_of_the_rows_drawn(n, steps, seed):
+    generator = np.random.default_rng(seed)
+    x, y = generator.integers(0, steps, n) / 3, generator.normal(size=n).round(1)
+    rows = generator.integers(0, n, size=n)
+    expected = spearman(x[rows], y[rows])
+    found = resampled_spearman(x, y)(rows)
+    assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    if not math.isnan(found):
+        assert found == pytest.approx(scipy.stats.spearmanr(x[rows], y[rows])[0], abs=1e-12)

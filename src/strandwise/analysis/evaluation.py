@@ -23,6 +23,7 @@ from strandwise.scores.bootstrap import (
     percentiles,
     resampled_aupr,
     resampled_auroc,
+    resampled_spearman,
 )
 from strandwise.scores.calibration import calibration_metrics
 from strandwise.scores.metrics import classification_metrics, mean_of_known, mean_over_tracks
@@ -157,7 +158,7 @@ def _judge_amounts(head: Head, measured: np.ndarray, predicted: np.ndarray, weig
             "n": float(known.sum()),
         }
         resampled["pearson"].append(_of_pairs(pearson, x, y))
-        resampled["spearman"].append(_of_pairs(spearman, x, y))
+        resampled["spearman"].append(resampled_spearman(x, y))
         resampled["mse"].append(mean_of((x - y) ** 2))
         resampled["r_squared"].append(_of_pairs(r_squared, x, y))
     return _Judged(head, tracks, resampled)
