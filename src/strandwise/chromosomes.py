@@ -27,8 +27,8 @@ from strandwise.genome import Genome, Steps, write_steps
 from strandwise.models.stretches import Stretched
 from strandwise.prediction import Predictor, bigwig_paths, prediction_columns
 
-STRETCH_BP = 20_000
-"""Bases that are read as one, about: fewer waste what neighbouring stretches share, more leave a processor's cache."""
+STRETCH_BP = 60_000
+"""The most bases that are read as one: fewer waste what neighbouring stretches share, more take memory."""
 
 WINDOWS_BP = 1 << 16
 """Bases of windows that a thread reads at once: of more, features outgrow what it may keep of freed memory."""
@@ -78,7 +78,10 @@ class Tiling:
         if asked.device == "cpu":
             in_memory = max(1, min(in_memory, WINDOWS_BP // length))
         if isinstance(asked.network, Stretched):
-            at_once = max(1, min(STRETCH_BP // self.step_bp, batch_size, asked.network.windows_of(_FEATURES), total))
+            at_once = max(1, min(STRETCH_BP // self.step_bp, batch_size, asked.network.windows_of(_FEATURES)))
+            # No thread reads one stretch more than another.
+            rounds = -(-total // (at_once * threads))
+            at_once = -(-total // (rounds * threads))
             length += (at_once - 1) * self.step_bp
             # One is as much as a processor's cache can hold.
             in_memory = 1 if asked.device == "cpu" else max(1, batch_size // at_once)
