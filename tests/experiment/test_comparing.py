@@ -266,7 +266,7 @@ def test_predictions_at_peaks_alone_are_judged_there(truth: Truth, tmp_path: Pat
 
 def test_what_is_not_judged_is_said(bigwig: Path, truth: Truth, tmp_path: Path) -> None:
     found = compare([bigwig], tmp_path / "out", truth, Terms(window_bp=256, bins=(8, 64)), resamples=0)
-    assert "no model answers in bins of 8 bp: nothing is judged there" in found["notes"]
+    assert "no model answers in bins of 8 bp, so none is judged there" in found["notes"]
     assert "judged on chr4, chr5 alone, not on chr1, chr2, chr3: name others with --chrom" in found["notes"]
     sizes = BigWig(truth.signal).sizes
     bases = BigWig(truth.signal).values("chr5", 0, sizes["chr5"])

@@ -206,8 +206,8 @@ def _elsewhere(terms: Terms, truth: Truth, ground: Ground) -> list[str]:
 def _too_fine(found: Mapping[str, Found], terms: Terms) -> list[str]:
     rows = pd.concat([each.rows for each in found.values()])
     answered = rows.loc[(rows["role"] == "model") & (rows["scale"] == AMOUNT), "bin_bp"].unique()
-    missing = [bin_bp for bin_bp in terms.bins if bin_bp not in answered]
-    return [f"no model answers in bins of {listing(missing)} bp: nothing is judged there"] if missing else []
+    missing = sorted(bin_bp for bin_bp in terms.bins if bin_bp not in answered)
+    return [f"no model answers in bins of {listing(missing)} bp, so none is judged there"] if missing else []
 
 
 def _few(found: Mapping[str, Found]) -> list[str]:
