@@ -259,3 +259,11 @@ def test_what_would_lead_nowhere_is_refused(write: Write, tmp_path: Path, simula
     with pytest.raises(InputError, match=r"c.bed: not a table that can be averaged: give .parquet"):
         ensemble([a, text], tmp_path / "x.parquet")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "b.parquet", "c.bed"]
+
+
+def test_tables_of_other_programs_need_no_names(write: Write, tmp_path: Path) -> None:
+    frames = [table(seed).drop(columns="name") for seed in range(2)]
+    ensemble([write(f"t{n}", frame) for n, frame in enumerate(frames)], tmp_path / "out.parquet", how="mean")
+    found = pd.read_parquet(tmp_path / "out.parquet")
+    np.testing.assert_allclose(found["pred/CTCF"], (frames[0]["pred/CTCF"] + frames[1]["pred/CTCF"]) / 2)
+    assert (found["name"] == "").all()

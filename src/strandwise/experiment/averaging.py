@@ -47,7 +47,8 @@ def average_tables(tables: Mapping[str, Path], out: Path, averaging: Averaging) 
     found by place and name. A prediction that any member lacks is missing.
 
     Args:
-        tables: Parquet with `chrom start end name` and `pred/TRACK`, as `predict` and `evaluate` write it, by name.
+        tables: Parquet with `chrom start end` and `pred/TRACK`, as `predict` and `evaluate` write it, by name; where
+            it has `name`, that is a part of the place.
         out: where to write, in the format of its ending; Parquet holds labels too, where a table has them.
         averaging: how.
 
@@ -92,11 +93,11 @@ def _columns(name: str, path: Path) -> list[str]:
         there = pq.read_schema(path).names
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(_damaged(name, error)) from None
-    missing = [column for column in PLACE if column not in there]
+    missing = [column for column in PLACE if column not in (*there, "name")]
     if missing or not any(column.startswith("pred/") for column in there):
         raise InputError(
             f"{name}: not a table of predictions, it has no column {missing[0] if missing else 'pred/TRACK'}: give "
-            "what `strandwise predict` or `evaluate` wrote."
+            "what `strandwise predict` or `evaluate` wrote, or call columns of predictions so."
         )
     if len(set(there)) < len(there):
         raise InputError(f"{name}: two columns have one name: give what `strandwise predict` or `evaluate` wrote.")
@@ -132,10 +133,12 @@ def _check_place(out: Path, tables: Mapping[str, Path], averaging: Averaging) ->
 
 def _read(name: str, path: Path, columns: Sequence[str]) -> pd.DataFrame:
     try:
-        table = pq.read_table(path, columns=list(columns)).to_pandas()[list(columns)]
+        there = pq.read_schema(path).names
+        table = pq.read_table(path, columns=[each for each in columns if each in there or each != "name"]).to_pandas()
         if "name" in columns:
-            table["name"] = table["name"].astype(object).where(table["name"].notna(), "")
-        return typed_predictions(table).reset_index(drop=True)
+            names = table["name"].astype(object) if "name" in table else pd.Series("", table.index, dtype=object)
+            table["name"] = names.where(names.notna(), "")
+        return typed_predictions(table[list(columns)]).reset_index(drop=True)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise InputError(_damaged(name, error)) from None
 
