@@ -34,6 +34,7 @@ WINDOWS_BP = 1 << 16
 """Bases of windows that a thread reads at once: of more, features outgrow what it may keep of freed memory."""
 
 _FEATURES = 1 << 24
+_SHARED = 4
 _WINDOWS = 4096
 
 Measured = Callable[[LabelledWindows], LabelledWindows]
@@ -78,10 +79,9 @@ class Tiling:
         if asked.device == "cpu":
             in_memory = max(1, min(in_memory, WINDOWS_BP // length))
         if isinstance(asked.network, Stretched):
-            at_once = max(1, min(STRETCH_BP // self.step_bp, batch_size, asked.network.windows_of(_FEATURES)))
-            # No thread reads one stretch more than another.
-            rounds = -(-total // (at_once * threads))
-            at_once = -(-total // (rounds * threads))
+            most = max(1, min(STRETCH_BP // self.step_bp, batch_size, asked.network.windows_of(_FEATURES)))
+            # A number that threads can share, though the same for any number of them, as rounding is then too.
+            at_once = -(-total // (_SHARED * -(-total // (_SHARED * most))))
             length += (at_once - 1) * self.step_bp
             # One is as much as a processor's cache can hold.
             in_memory = 1 if asked.device == "cpu" else max(1, batch_size // at_once)

@@ -13,7 +13,7 @@ A message names the thing, the value and the fix, as in
 The command line prints the message alone and exits with status 2.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
@@ -45,15 +45,20 @@ class OutputError(StrandwiseError):
     """A result cannot be written where it was asked for."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], spelled: Callable[[str], str] = str.lower) -> str:
     """Return `` (did you mean 'chr1'?)`` for the nearest known name, or nothing where none is near.
+
+    Args:
+        name: what was written.
+        known: what there is.
+        spelled: what of a name is compared.
 
     >>> did_you_mean("strateg", ["strategy", "groups"])
     " (did you mean 'strategy'?)"
     """
-    lowered = {option.lower(): option for option in known}
-    nearest = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    return f" (did you mean '{lowered[nearest[0]]}'?)" if nearest else ""
+    by_spelling = {spelled(option): option for option in known}
+    nearest = get_close_matches(spelled(name), by_spelling, n=1, cutoff=0.6)
+    return f" (did you mean '{by_spelling[nearest[0]]}'?)" if nearest else ""
 
 
 def listing(names: Iterable[object], most: int = 6) -> str:

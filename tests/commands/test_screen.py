@@ -20,15 +20,28 @@ ROWS: list[dict[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize("width", [20, 50, 60, 80, 10_000])
-def test_no_value_is_cut_whatever_the_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def printed(rows: list[dict[str, object]], width: int, monkeypatch: pytest.MonkeyPatch) -> str:
     out = io.StringIO()
     monkeypatch.setattr(screen, "screen", Console(markup=False, emoji=False, width=width, file=out))
-    print_rows("Scores", ROWS)
-    text = out.getvalue()
+    print_rows("Scores", rows)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("letters", [30, 69, 200])
+@pytest.mark.parametrize("width", [30, 80])
+def test_a_long_name_is_folded_and_no_number_cut(width: int, letters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "".join(chr(ord("a") + at % 26) for at in range(letters))
+    text = printed([{"track": name, "auroc": "0.912", "n": 12345, "recall": "0.034"}], width, monkeypatch)
+    for value in ("auroc", "0.912", "12,345", "0.034"):
+        assert value in text
+    letters_shown = "".join(line.split("│")[1].strip() for line in text.splitlines() if "│" in line)
+    assert letters_shown.startswith(name)
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 10_000])
+def test_no_value_is_cut_whatever_the_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(ROWS, width, monkeypatch)
     assert "…" not in text
-    if width < 40:
-        return
     assert max(map(len, text.splitlines())) <= width
     assert text.count("Scores") == 1
     for name in ROWS[0]:

@@ -80,6 +80,9 @@ def test_chromosomes_without_a_value_were_not_measured(ground: Ground, tmp_path:
         file.addEntries(["chr2"], [0], ends=[10], values=[1.0])
     assert list(ground_of([], Truth(tmp_path / "x.bw"), asked()).sizes) == ["chr2"]
     assert opened_signal(tmp_path / "x.bw", ground)[1] == {"chr4": "chr4"}
+    (tmp_path / "g.fa").write_text(">chr4\nACGT\n")
+    with pytest.raises(InputError, match=r"x\.bw: no value of any chromosome of .*g\.fa"):
+        ground_of([], Truth(tmp_path / "x.bw", genome=tmp_path / "g.fa"), asked())
     with pytest.raises(InputError, match=r"x\.bw: names chr4 and has no value there, .*: name other chromosomes with"):
         opened_measurement(tmp_path / "x.bw", ground)
 

@@ -134,6 +134,7 @@ def test_a_column_is_chosen(tmp_path: Path) -> None:
         (windows(0, 13, 500, width=0), "chr1:0-0 ends before it begins"),
         (tiles().assign(score=[*[1.0] * 10, np.inf]), r"score of chr\d:\d+-\d+ is infinite"),
         (tiles().assign(score=4.0), "score is the same everywhere on chr1, chr2"),
+        (tiles().assign(score=np.nan), "score holds no number on chr1, chr2"),
         (pd.concat([windows(0, 13), windows(500, width=90)]), "windows of 90, 100 bp: give windows of one length"),
         (tiles().assign(start=0.5), "start holds what is no position"),
         (tiles().assign(end=np.nan), "end holds what is no position"),

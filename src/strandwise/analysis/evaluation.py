@@ -288,13 +288,15 @@ def _intervals(
     """
     of_mean: dict[str, list[float]] = {}
     of_track: dict[str, dict[str, list[float]]] = {track: {} for track in judged.head.tracks}
-    if len(np.unique(blocks)) < 2:
+    if len(np.unique(blocks)) < 2 or not resamples:
         return of_mean, of_track
-    known = weights > 0
-    rank = np.cumsum(known, axis=0) - 1
+    known = np.ascontiguousarray(weights.T > 0)
 
     def of_known(part: Statistic, c: int) -> Statistic:
-        return lambda rows: part(rank[rows[known[rows, c]], c])
+        if known[c].all():
+            return part
+        rank = np.cumsum(known[c]) - 1
+        return lambda rows: part(rank[rows[known[c][rows]]])
 
     for name, parts in judged.resampled.items():
         values = block_resamples([of_known(part, c) for c, part in enumerate(parts)], blocks, resamples, seed)

@@ -16,7 +16,7 @@ SHOWN_METRICS = (
 )
 # Names come from files: a track may well be called 'Reb1 [rep1]'.
 # A file or a pipe has no edge to cut a table at.
-screen = Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else 10_000)
+screen = Console(markup=False, emoji=False, width=None if sys.stdout and sys.stdout.isatty() else 10_000)
 _BORDER = 3
 
 
@@ -31,10 +31,13 @@ def print_rows(title: str, rows: list[dict[str, object]]) -> None:
     names = [str(name) for name in (rows[0] if rows else [])]
     texts = [[f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(names, *texts, strict=True)]
+    if widths[1:]:
+        # A long name is folded rather than a number beside it cut.
+        widths[0] = max(1, min(widths[0], screen.width - max(widths[1:]) - 2 * _BORDER - 1))
     for number, columns in enumerate(_fitting(widths, screen.width)):
         table = Table(title=None if number else title, title_justify="left")
         for column in columns:
-            table.add_column(names[column], justify="right" if column else "left", no_wrap=True, overflow="fold")
+            table.add_column(names[column], justify="right" if column else "left", no_wrap=column > 0, overflow="fold")
         for row in texts:
             table.add_row(*(row[column] for column in columns))
         screen.print(table)

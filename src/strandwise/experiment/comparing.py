@@ -194,10 +194,11 @@ def _left(
 def _elsewhere(terms: Terms, truth: Truth, ground: Ground) -> list[str]:
     """Say on which chromosomes nothing is judged, where it was not asked for."""
     left = [] if terms.chrom else [name for name in ground.known if name not in ground.sizes]
-    there = match_names(measured_in(open_signal(truth.signal)), left, "", "").mapping.values()
+    there = match_names(measured_in(open_signal(truth.signal)), ground.known, "", "").mapping.values()
     unknown, notes = [name for name in left if name not in there], list[str]()
-    if there:
-        notes.append(f"judged on {listing(ground.sizes)} alone, not on {listing(there)}: name others with --chrom")
+    if len(unknown) < len(left):
+        others = listing(name for name in left if name in there)
+        notes.append(f"judged on {listing(ground.sizes)} alone, not on {others}: name others with --chrom")
     if unknown:
         notes.append(f"not judged on {listing(unknown)}, of which {truth.signal} has no value")
     return notes

@@ -195,6 +195,7 @@ def ground_of(given: Sequence[Named], truth: Truth, terms: Terms) -> Ground:
     if not wanted:
         what = "the chromosomes" if genome is None else str(genome.path)
         match_names(sizes, signal.sizes, what, str(truth.signal)).require()
+        raise InputError(f"{truth.signal}: no value of any chromosome of {what}: give what was measured there.")
     where = str(truth.signal if genome is None else genome.path)
     match = match_names(wanted, sizes, "--chrom", where).require()
     return Ground({match.mapping[name]: sizes[match.mapping[name]] for name in wanted}, genome, sizes)

@@ -39,26 +39,17 @@ def along_table(
     table, notes = _read(given.path), list[str]()
     column = _column(given.path, table, track)
     frame = table[[*PLACE]].assign(value=table[column].astype(np.float64))
-    infinite = np.flatnonzero(np.isinf(frame["value"]))
-    if len(infinite):
-        raise InputError(
-            f"{given.path}: {column} of {_shown(frame.iloc[infinite[0]])} is infinite: give finite numbers."
-        )
     label = next((name for name in (_beside(column), "label") if name in table and name != column), None)
     if label is not None and pd.api.types.is_numeric_dtype(table[label]):
         labels = table[label].astype(np.float32)
         if labels.isin([0, 1]).any() and (labels.isna() | labels.isin([0, 1])).all():
             frame["label"] = labels
-            if labels.nunique() == 1:
-                notes.append(f"{given.name}: {label} is the same of all windows, so there is nothing to tell apart")
         else:
             notes.append(f"{given.name}: {label} is not 0 or 1, so it labels nothing: {given.path}")
     frame, width = _placed(given.path, frame, ground)
-    if len(frame) > 1 and frame["value"].nunique() < 2:
-        raise InputError(
-            f"{given.path}: {column} is the same everywhere on {listing(ground.sizes)}, so it predicts nothing there: "
-            "judge elsewhere, or leave it out."
-        )
+    _check_values(given.path, frame, column, ground)
+    if "label" in frame and frame["label"].nunique() == 1:
+        notes.append(f"{given.name}: {label} is the same of all windows, so there is nothing to tell apart")
     if "label" in frame or not _side_by_side(frame, width):
         size = frame["chrom"].map(ground.sizes)
         whole = (frame["start"] >= 0) & (frame["end"] <= size) & (frame["end"] - frame["start"] == width)
@@ -148,6 +139,20 @@ def _placed(path: Path, frame: pd.DataFrame, ground: Ground) -> tuple[pd.DataFra
     if len(lengths) != 1:
         raise InputError(f"{path}: windows of {listing(lengths)} bp: give windows of one length.")
     return frame, int(lengths[0])
+
+
+def _check_values(path: Path, frame: pd.DataFrame, column: str, ground: Ground) -> None:
+    """Refuse what cannot be told apart or averaged."""
+    infinite = np.flatnonzero(np.isinf(frame["value"]))
+    if len(infinite):
+        raise InputError(f"{path}: {column} of {_shown(frame.iloc[infinite[0]])} is infinite: give finite numbers.")
+    if frame["value"].isna().all():
+        raise InputError(f"{path}: {column} holds no number on {listing(ground.sizes)}: judge elsewhere.")
+    if len(frame) > 1 and frame["value"].nunique(dropna=False) < 2:
+        raise InputError(
+            f"{path}: {column} is the same everywhere on {listing(ground.sizes)}, so it predicts nothing there: judge "
+            "elsewhere, or leave it out."
+        )
 
 
 def _shown(place: pd.Series) -> str:

@@ -67,6 +67,15 @@ class Layout:
     chromosomes: dict[str, int]
     blocks: NDArray[np.void]
 
+    @property
+    def silent(self) -> frozenset[str]:
+        """The chromosomes of which no block holds a value."""
+        begun = np.zeros(len(self.chromosomes) + 1, dtype=np.int64)
+        np.add.at(begun, self.blocks["chrom"], 1)
+        np.subtract.at(begun, self.blocks["end_chrom"] + 1, 1)
+        covered = np.cumsum(begun) > 0
+        return frozenset(name for name, number in self.chromosomes.items() if not covered[number])
+
 
 def damaged(path: Path) -> InputError:
     """Return the error of a bigWig that is not as it should be."""

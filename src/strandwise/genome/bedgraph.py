@@ -17,7 +17,7 @@ from strandwise.files import existing_file
 from strandwise.genome.bedgraph_text import Runs, collect, line_blocks
 from strandwise.genome.fasta import check_bgzip_end, is_bgzip, is_gzip
 from strandwise.genome.handles import OwnHandle
-from strandwise.genome.names import name_hint
+from strandwise.genome.names import unknown_chromosome
 
 _INDEXES = {".tbi": (b"TBI\1", 8), ".csi": (b"CSI\1", 16)}
 # What `tabix -p bed` writes: positions from 0, in columns 1, 2 and 3 (tabix specification).
@@ -76,7 +76,7 @@ class BedGraph:
             InputError: there is no such chromosome, the interval is backwards, or the file is damaged.
         """
         if chrom not in self.sizes:
-            raise InputError(f"chromosome '{chrom}' is not in {self.path}{name_hint(chrom, self.sizes)}.")
+            raise unknown_chromosome(chrom, self.path, self.sizes)
         if not 0 <= start <= end:
             raise InputError(f"{chrom}:{start}-{end} is not an interval: give the smaller position first, from 0 on.")
         if start == end:

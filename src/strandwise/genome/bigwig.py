@@ -3,7 +3,7 @@
 import errno
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from strandwise.errors import InputError, OutputError
 from strandwise.files import atomic_path, existing_file
 from strandwise.genome.bbi import Layout, check_bigwig, damaged
 from strandwise.genome.handles import OwnHandle
-from strandwise.genome.names import name_hint
+from strandwise.genome.names import unknown_chromosome
 from strandwise.genome.runs import Runs, read_runs
 
 _ENDINGS = (".bw", ".bigWig", ".bigwig")
@@ -65,6 +65,7 @@ class BigWig:
         path: the file; its name ends with .bw or .bigWig.
         sizes: the chromosomes it names and their sizes in bp. Many writers leave out chromosomes
             without signal.
+        silent: those that it names and holds no value of.
 
     Raises:
         InputError: the file is missing, not a bigWig, damaged or cut off, or has a chromosome of 2**31 bp or more.
@@ -72,7 +73,7 @@ class BigWig:
 
     def __init__(self, path: str | Path) -> None:
         self.path = existing_file(path, "bigWig file")
-        check_bigwig(self.path)
+        self.silent = check_bigwig(self.path).silent
         if self.path.suffix not in _ENDINGS:
             raise InputError(
                 f"{self.path}: the name of a bigWig file must end with .bw or .bigWig: "
@@ -88,24 +89,9 @@ class BigWig:
                     "If it is not that long, the file is damaged: copy it again."
                 )
 
-    @cached_property
-    def silent(self) -> frozenset[str]:
-        """The chromosomes that the file names, and holds no value of.
-
-        Raises:
-            InputError: the file is damaged.
-        """
-        records = self._file.get().records
-        try:
-            return frozenset(chrom for chrom in self.sizes if next(iter(records(chrom)), None) is None)
-        except BaseException as error:
-            if not _is_reading_error(error):
-                raise
-            raise damaged(self.path) from error
-
     def _check_within(self, chrom: str, start: int, end: int) -> None:
         if chrom not in self.sizes:
-            raise InputError(f"chromosome '{chrom}' is not in {self.path}{name_hint(chrom, self.sizes)}.")
+            raise unknown_chromosome(chrom, self.path, self.sizes)
         # The reader panics on a backward interval and pads an overhanging one.
         if not 0 <= start <= end <= self.sizes[chrom]:
             raise InputError(

@@ -52,17 +52,28 @@ def name_hint(name: str, available: Iterable[str]) -> str:
     if len(found) > 1:
         return f" (it could be {' or '.join(repr(other) for other in found)})"
     found = found or _other_numerals(name, known)
-    return f" (did you mean '{found[0]}'?)" if found else did_you_mean(name, known)
+    return f" (did you mean '{found[0]}'?)" if found else did_you_mean(name, known, _any_case)
 
 
 def _other_numerals(name: str, known: Sequence[str]) -> list[str]:
     """Return the name with the same number in a genome that counts in Roman numerals, as those of yeast and worm do."""
     bare = _bare(name)
-    if not bare.isdecimal() or any(_bare(other).isdecimal() for other in known):
+    # An X alone is no ten.
+    if not bare.isdecimal() or not {"ii", "iii", "iv"}.intersection(map(_any_case, known)):
         return []
     tens, ones = divmod(int(bare), 10)
     roman = "x" * tens + ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")[ones]
     return [other for other in known if _any_case(other) == roman]
+
+
+def unknown_chromosome(name: str, path: object, available: Iterable[str]) -> InputError:
+    """Return the error of a chromosome that a file does not have: what it may be there, and which there are."""
+    known = list(available)
+    return InputError(f"chromosome '{name}' is not in {path}{name_hint(name, known)}. {_there(known)}")
+
+
+def _there(known: Sequence[str]) -> str:
+    return f"There: {listing(known)}." if known else "No chromosome is there."
 
 
 @dataclass(frozen=True)
@@ -114,10 +125,12 @@ class NameMatch:
         else:
             hint = name_hint(first, self.available)
         if len(self.missing) == 1:
-            raise InputError(f"{self.what}: chromosome '{first}' is not in {self.where}{hint}. {self._there()}")
+            raise InputError(
+                f"{self.what}: chromosome '{first}' is not in {self.where}{hint}. {_there(self.available)}"
+            )
         raise InputError(
             f"{self.what}: {len(self.missing)} chromosomes are not in {self.where}: {listing(self.missing)}; "
-            f"the first is '{first}'{hint}. {self._there()}"
+            f"the first is '{first}'{hint}. {_there(self.available)}"
         )
 
     def require_one_name_each(self) -> "NameMatch":
@@ -134,9 +147,6 @@ class NameMatch:
                     "is one: use one name for each chromosome."
                 )
         return self
-
-    def _there(self) -> str:
-        return f"There: {listing(self.available)}." if self.available else "No chromosome is there."
 
 
 def _count(n: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from strandwise.errors import InputError
 from strandwise.files import existing_file
 from strandwise.genome.indexed_fasta import IndexedFasta
-from strandwise.genome.names import name_hint
+from strandwise.genome.names import unknown_chromosome
 from strandwise.genome.twobit import TwoBitFile, is_twobit
 from strandwise.sequence import Codes, N
 
@@ -86,7 +86,7 @@ class Genome:
 
     def _size(self, chrom: str) -> int:
         if chrom not in self.sizes:
-            raise InputError(f"chromosome '{chrom}' is not in {self.path}{name_hint(chrom, self.sizes)}.")
+            raise unknown_chromosome(chrom, self.path, self.sizes)
         return self.sizes[chrom]
 
     def __repr__(self) -> str:

@@ -176,7 +176,9 @@ def check_trainable(train: LabelledWindows, valid: LabelledWindows, heads: Seque
     signal = [head for head in heads if head.target != "labels"][:1]
     for name, windows in (("train", train), ("valid", valid)):
         if not len(windows):
-            elsewhere = (valid if name == "train" else train).frame["chrom"].unique()
+            other = (valid if name == "train" else train).frame
+            # Sequences without a place begin at 0, each in a "chromosome" of its own.
+            elsewhere = other.loc[other["start"] > 0, "chrom"].unique()
             where = f"; those of the other lie on {listing(elsewhere)}" if len(elsewhere) else ""
             raise InputError(
                 f"the {name} split has no windows{where}: name other chromosomes or regions in split.valid "
@@ -186,7 +188,8 @@ def check_trainable(train: LabelledWindows, valid: LabelledWindows, heads: Seque
         for column, track in enumerate(windows.tracks if labelled else ()):
             for count, word in ((positive, "positive"), (negative, "negative")):
                 if not count[column]:
-                    drawn = "draw some (negatives.per_peak), " if word == "negative" else ""
+                    placed = windows.frame["start"].any()
+                    drawn = "draw some (negatives.per_peak), " if placed and word == "negative" else ""
                     raise InputError(
                         f"track '{track}' has no {word} window in the {name} split: hold out other chromosomes, "
                         f"{drawn}or leave the track out."
