@@ -16,7 +16,7 @@ from strandwise.errors import InputError, OutputError
 from strandwise.files import atomic_path, existing_file
 from strandwise.genome.bbi import Layout, check_bigwig, damaged
 from strandwise.genome.handles import OwnHandle
-from strandwise.genome.names import unknown_chromosome
+from strandwise.genome.names import name_hint, unknown_chromosome
 from strandwise.genome.runs import Runs, read_runs
 
 _ENDINGS = (".bw", ".bigWig", ".bigwig")
