@@ -53,6 +53,7 @@ def test_evaluate_judges_a_file_as_compare_does(call: Callable, predicted: Path,
     assert (code, err) == (0, "")
     assert "judged on chr4 alone, not on chr1, chr2, chr3, chr5: name others with --chrom" in out
     assert "the signal itself" in out
+    assert "Other chromosomes, baselines that read DNA, a replicate: strandwise compare" in out
     code, out, err = call("evaluate", predicted, "--signal", predicted, "--out", tmp_path / "out")
     assert (code, err) == (0, "")
     record = json.loads((tmp_path / "out" / "metrics.json").read_text())

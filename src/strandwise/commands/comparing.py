@@ -103,6 +103,7 @@ def judge_file(
         if value is not None:
             raise InputError(f"{option} has no part in judging by --signal: leave it out, or see `strandwise compare`.")
     _print(job([given], out, Truth(signal, peaks)), out)
+    screen.print("Other chromosomes, baselines that read DNA, a replicate: strandwise compare", soft_wrap=True)
 
 
 def _print(record: dict[str, Any], out: Path) -> None:
