@@ -34,7 +34,10 @@ WINDOWS_BP = 1 << 16
 """Bases of windows that a thread reads at once: of more, features outgrow what it may keep of freed memory."""
 
 _FEATURES = 1 << 24
+
 _SHARED = 4
+"""Stretches come in a multiple of this, not of the threads that share them: rounding depends on their lengths."""
+
 _WINDOWS = 4096
 
 Measured = Callable[[LabelledWindows], LabelledWindows]
@@ -80,8 +83,8 @@ class Tiling:
             in_memory = max(1, min(in_memory, WINDOWS_BP // length))
         if isinstance(asked.network, Stretched):
             most = max(1, min(STRETCH_BP // self.step_bp, batch_size, asked.network.windows_of(_FEATURES)))
-            # A number that threads can share, though the same for any number of them, as rounding is then too.
-            at_once = -(-total // (_SHARED * -(-total // (_SHARED * most))))
+            rounds = -(-total // (_SHARED * most))
+            at_once = -(-total // (_SHARED * rounds))
             length += (at_once - 1) * self.step_bp
             # One is as much as a processor's cache can hold.
             in_memory = 1 if asked.device == "cpu" else max(1, batch_size // at_once)

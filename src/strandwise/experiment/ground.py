@@ -158,7 +158,7 @@ def opened_measurement(path: str | Path, ground: Ground) -> tuple[BigWig | BedGr
 
 def measured_in(signal: BigWig | BedGraph) -> list[str]:
     """Return the chromosomes that a signal file has any value of, by its own names."""
-    return [name for name in signal.sizes if not (isinstance(signal, BigWig) and name in signal.silent)]
+    return [name for name in signal.sizes if name not in signal.silent]
 
 
 def ground_of(given: Sequence[Named], truth: Truth, terms: Terms) -> Ground:

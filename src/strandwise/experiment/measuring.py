@@ -34,7 +34,7 @@ from strandwise.experiment.network import answer_of, output_bp
 from strandwise.genome import Genome
 
 _LOG = logging.getLogger(__name__)
-_NAMED = 20
+_FILES_NAMED = 20
 
 
 def open_genome(experiment: Experiment) -> Genome:
@@ -83,7 +83,7 @@ def _together(notes: Iterable[str]) -> list[str]:
     for note in notes:
         file, colon, said = note.partition(": ")
         files.setdefault(said if colon else note, {}).update({file: None} if colon else {})
-    return [f"{listing(named, most=_NAMED)}: {said}" if named else said for said, named in files.items()]
+    return [f"{listing(named, most=_FILES_NAMED)}: {said}" if named else said for said, named in files.items()]
 
 
 def uneven_inputs(experiment: Experiment, windows: LabelledWindows) -> list[str]:

@@ -45,6 +45,7 @@ class BedGraph:
         path: the file.
         sizes: the chromosomes it names, and the end of the last line of each; a bedGraph does not say how
             long they are.
+        silent: none of these, as each has a line.
 
     Raises:
         InputError: the file is missing, damaged or no bedGraph, its lines are not in order or overlap, or a
@@ -57,6 +58,7 @@ class BedGraph:
         index = _index(self.path)
         self._source: _Source = _Loaded(self.path) if index is None else _Indexed(self.path, index)
         self.sizes: dict[str, int] = self._source.sizes
+        self.silent: frozenset[str] = frozenset()
         if not self.sizes:
             raise InputError(f"{self.path}: the bedGraph file has no intervals.")
 

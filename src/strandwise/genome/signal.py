@@ -11,10 +11,18 @@ from strandwise.genome.bigwig import BigWig
 _BIGBED = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
 
 
+def infinite_value(path: Path, chrom: str, position: int) -> InputError:
+    """Return the error of a file with an infinite value."""
+    return InputError(
+        f"{path}: the value at {chrom}:{position} is infinite, as after a division by 0; make the file anew with a "
+        "pseudocount."
+    )
+
+
 def open_signal(path: str | Path) -> BigWig | BedGraph:
     """Return the reader of a signal file: bigWig, or bedGraph (plain, gzip, or bgzip with a tabix index).
 
-    What the file holds decides, not its name. Both readers have `path`, `sizes` and `values`.
+    What the file holds decides, not its name. Both readers have `path`, `sizes`, `silent` and `values`.
 
     Raises:
         InputError: the file is missing, damaged, or of another format.

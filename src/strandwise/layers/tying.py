@@ -109,6 +109,7 @@ class TiedParameter(nn.Module):
         """Of each entry of the flattened array, the free entry that it is, but for its sign."""
         if not self.mirrored:
             return cast("Tensor", self._index)
+        # Every axis turned around is the flattened array read backwards: entries of weights, not data on a strand.
         entries = torch.arange(self.shape.numel(), device=self.free.device)
         return torch.minimum(entries, entries.flip(0))
 

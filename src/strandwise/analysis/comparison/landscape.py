@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from strandwise.errors import InputError, listing
 from strandwise.genome import BedGraph, BigWig
+from strandwise.genome.signal import infinite_value
 
 _PIECE = 1 << 20
 _LOOKED = 1 << 22
@@ -54,10 +55,7 @@ class Landscape:
                 values = signal.values(theirs, start, end, missing)
                 infinite = np.isinf(values)
                 if infinite.any():
-                    raise InputError(
-                        f"{signal.path}: the value at {theirs}:{start + int(infinite.argmax())} is infinite: write the "
-                        "file anew without it."
-                    )
+                    raise infinite_value(signal.path, theirs, start + int(infinite.argmax()))
                 means[start // bin_bp : -(-end // bin_bp)] = _means(values, bin_bp)
             found[name] = means
         return cls(bin_bp, found)

@@ -15,6 +15,7 @@ from strandwise.data.signals.tracks import Track
 from strandwise.errors import InputError, listing
 from strandwise.genome import BedGraph, BigWig, match_names, open_signal
 from strandwise.genome.runs import Runs
+from strandwise.genome.signal import infinite_value
 
 CHUNK_BP = 1 << 21
 """Bases that are decoded at once."""
@@ -36,6 +37,7 @@ class SignalFile(Protocol):
 
     path: Path
     sizes: dict[str, int]
+    silent: frozenset[str]
 
     def values(self, chrom: str, start: int, end: int, missing: float = 0.0) -> NDArray[np.float32]:
         """Return the signal of an interval, `missing` where the file says nothing."""
@@ -89,10 +91,7 @@ class Source:
         return values
 
     def _infinite(self, chrom: str, position: int) -> InputError:
-        return InputError(
-            f"{self.file.path}: the value at {self.names[chrom]}:{position} is infinite, as after a division "
-            "by 0; make the file anew with a pseudocount."
-        )
+        return infinite_value(self.file.path, self.names[chrom], position)
 
     def parts(self, chrom: str) -> int:
         """Return how many chunks a chromosome comes in."""
@@ -185,8 +184,7 @@ def open_source(track: Track, sizes: Mapping[str, int]) -> Source:
     notes, unmeasured = replace(match, what=str(file.path), where="it").notes(), "; taken as not measured (weight 0)"
     if match.missing:
         notes[-1] += unmeasured
-    silent = file.silent if isinstance(file, BigWig) else frozenset()
-    names = {name: other for name, other in match.mapping.items() if other not in silent}
+    names = {name: other for name, other in match.mapping.items() if other not in file.silent}
     if not names:
         raise InputError(f"{file.path}: says nothing of any chromosome of the genome (track '{track.name}').")
     if len(names) < len(match.mapping):

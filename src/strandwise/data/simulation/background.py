@@ -24,7 +24,8 @@ def transition_matrix(gc: float, cpg: float) -> NDArray[np.float64]:
     frequencies = base_frequencies(gc)
     pairs = np.outer(frequencies, frequencies)
     pairs[1, 2] *= cpg
-    # A base as the first of a pair is its complement as the second: both take one factor.
+    # A base as the first of a pair is its complement as the second: both take one factor. In the order A, C, G, T the
+    # reverse of a table of bases is that of their complements; no sequence is turned here.
     for _ in range(200):
         scale = np.sqrt(frequencies / pairs.sum(axis=1))
         pairs *= np.outer(scale, scale[::-1])
